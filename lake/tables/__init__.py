@@ -1,0 +1,29 @@
+"""Every table of the lake, by name."""
+
+from lake.tables.decisions import DECISIONS
+from lake.tables.definition import Column, Table
+from lake.tables.deliveries import DELIVERIES, PARTITIONS
+from lake.tables.events import EVENTS, IMPRESSIONS, QUARANTINE
+from lake.tables.features import CO_VISITATION, ITEM_FEATURES, USER_FEATURES
+from lake.tables.items import ITEMS, USERS
+from lake.tables.lists import LISTS
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        EVENTS,
+        IMPRESSIONS,
+        ITEMS,
+        USERS,
+        QUARANTINE,
+        USER_FEATURES,
+        ITEM_FEATURES,
+        CO_VISITATION,
+        LISTS,
+        DECISIONS,
+        DELIVERIES,
+        PARTITIONS,
+    )
+}
+
+__all__ = ["TABLES", "Column", "Table"]

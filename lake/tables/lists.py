@@ -1,0 +1,25 @@
+"""The ranked lists before they are published."""
+
+from lake.columns import Columns as C
+from lake.tables.definition import Column, Table
+
+LISTS = Table(
+    name="lists",
+    description="Every list of a night, in order; the publication copies it to Redis.",
+    clock="ds is data_through: the last day whose events the lists know.",
+    engine="deltalake",
+    key=(C.SURFACE, C.KIND, C.OWNER, C.RANK, C.DS),
+    columns=(
+        Column(C.SURFACE, "string", "where the list is shown"),
+        Column(C.KIND, "string", "whose list it is", allowed=("user", "item", "segment")),
+        Column(C.OWNER, "string", "user id, item id, or segment such as all or country=GB"),
+        Column(C.RANK, "int", "1 is best", minimum=1),
+        Column(C.ITEM_ID, "string", "item recommended"),
+        Column(C.SCORE, "double", "the ranker's score; comparable within one list only"),
+        Column(C.SOURCE, "string", "candidate source that ranked the item highest"),
+        Column(C.REASON, "string", "reason code, see storefront.contract"),
+        Column(C.REASON_ITEM, "string", "item or value the reason rests on", null="the reason rests on none"),
+        Column(C.BUNDLE, "string", "bundle version that made the list"),
+        Column(C.DS, "string", "data_through, YYYY-MM-DD; the partition"),
+    ),
+)
