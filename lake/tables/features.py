@@ -82,7 +82,7 @@ CO_VISITATION = Table(
         Column(
             C.RELATION,
             "string",
-            "together: same session or basket; bought: same purchase basket; next: touched after it by the same shopper",
+            "together: same session or basket; bought: same purchase basket; next: touched later by the same shopper",
             allowed=("together", "bought", "next"),
         ),
         Column(C.WEIGHT, "double", "decayed pair weight over the geometric mean of the items' weights", minimum=0),
