@@ -1,0 +1,36 @@
+"""What every command has in common: its last line and its exit code.
+
+The last line on standard output is one JSON object, the command's result; Airflow hands it on as XCom. Exit codes are
+those of `lake.errors`: 65 bad input and 66 a failed gate (no retry helps), 75 unavailable (a retry can help).
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lake.errors import NightshelfError
+from lake.settings import Settings, settings
+
+log = logging.getLogger("nightshelf")
+
+
+def finish(name: str, work: Callable[[Settings], Mapping[str, Any]]) -> None:
+    """Run a command's work, print its result as the last line and turn its errors into exit codes."""
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    for noisy in ("py4j", "great_expectations", "botocore", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    started = time.monotonic()
+    try:
+        result = work(settings())
+    except NightshelfError as error:
+        log.error("%s: %s", name, error)
+        sys.stdout.flush()
+        raise SystemExit(error.exit_code) from error
+    log.info("%s done in %.1f s", name, time.monotonic() - started)
+    print(json.dumps(result, default=str), flush=True)
