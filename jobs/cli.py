@@ -1,6 +1,6 @@
 """What every job's command line has in common: the days it is asked for.
 
-How a command ends (the last line, the exit code) is `lake.cli.finish`, so that `models` can end the same way.
+How a command ends (the last line, the exit code) is `lake.command.finish`, so that `models` can end the same way.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lake.cli import finish
+from lake.command import finish
 from lake.clock import DayRange
 from lake.settings import Settings
 
