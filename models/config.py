@@ -1,0 +1,95 @@
+"""What may be set about a training; it round-trips through JSON and stands whole in a bundle's manifest."""
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lake.errors import BadInput
+from models.interface import SOURCES
+
+SourceName = Literal["own_items", "co_visitation", "two_tower", "popular", "new_items"]
+Loss = Literal["listwise", "pairwise", "cross_entropy"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EventWeights(_Strict):
+    """How much one event of each type says, relative to each other; a rating counts if it means liking."""
+
+    view: float = Field(1.0, ge=0)
+    cart: float = Field(2.0, ge=0)
+    purchase: float = Field(4.0, ge=0)
+    rating: float = Field(2.0, ge=0)
+
+
+class TwoTowerConfig(_Strict):
+    """The two-tower's size and training."""
+
+    dim: int = Field(64, ge=4, le=512, description="dimensions of the common space")
+    history: int = Field(50, ge=1, le=500, description="latest distinct items of a shopper that the query tower reads")
+    half_life_days: float = Field(60.0, gt=0, description="age at which an item of the history weighs half")
+    title_buckets: int = Field(4096, ge=2, description="buckets of hashed title tokens")
+    user_buckets: int = Field(0, ge=0, description="buckets of hashed user ids; 0 = no user embedding")
+    hidden: int = Field(64, ge=0, description="width of the query tower's residual layer; 0 = none")
+    temperature: float = Field(0.07, gt=0, description="divides cosine similarities before the softmax")
+    batch_size: int = Field(1024, ge=8)
+    learning_rate: float = Field(3e-3, gt=0)
+    max_epochs: int = Field(12, ge=1)
+    patience: int = Field(2, ge=1, description="epochs without a better held-out recall before stopping")
+    max_examples: int = Field(250_000, ge=1, description="the latest examples that are trained on")
+
+
+class RankerConfig(_Strict):
+    """The Wide & Deep ranker's size and training."""
+
+    loss: Loss = "listwise"
+    hidden: tuple[int, ...] = (64, 32)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    item_dim: int = Field(4, ge=0, description="dimensions of the deep part's item embedding; 0 = none")
+    cross_buckets: int = Field(8192, ge=2, description="buckets of the wide part's hashed crosses")
+    wide_l2: float = Field(1e-4, ge=0)
+    batch_queries: int = Field(32, ge=1, description="shoppers a step")
+    learning_rate: float = Field(1e-3, gt=0)
+    max_epochs: int = Field(30, ge=1)
+    patience: int = Field(4, ge=1)
+    held_out: float = Field(0.15, gt=0, lt=1, description="share of shoppers that stop the training")
+
+
+class TrainingConfig(_Strict):
+    """Everything that a training depends on besides the lake and the day."""
+
+    seed: int = 20261123
+    sources: tuple[SourceName, ...] = SOURCES
+    per_source: int = Field(100, ge=1, description="candidates that a source proposes for a shopper")
+    candidates: int = Field(200, ge=1, description="candidates of a shopper that are ranked")
+    window_days: int | None = Field(None, ge=1, description="length of a label window; None = by length of the log")
+    max_queries: int = Field(20_000, ge=1, description="shoppers of a label window that become ranking examples")
+    event_weights: EventWeights = EventWeights()
+    two_tower: TwoTowerConfig = TwoTowerConfig()
+    ranker: RankerConfig = RankerConfig()
+
+    @classmethod
+    def parse(cls, text: str | None) -> "TrainingConfig":
+        """Read a JSON object; nothing gives the defaults.
+
+        Raises:
+            BadInput: no JSON, or a key or value that does not fit; names it.
+        """
+        if not text:
+            return cls()
+        try:
+            return cls.model_validate(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise BadInput(f"--config is no JSON ({error}); give an object such as {{'seed': 1}}") from error
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in error.errors()
+            )
+            raise BadInput(f"--config: {faults}; known keys: {', '.join(cls.model_fields)}") from error
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration as plain values; `TrainingConfig.model_validate` reads them back."""
+        return self.model_dump(mode="json")
