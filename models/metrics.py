@@ -1,0 +1,187 @@
+"""How good ranked lists are: per-user metrics, AUC by group, and the bootstrap over users.
+
+A list is a row of item numbers, best first, padded with -1; the truth is a set of (user, item) pairs. Every metric is
+one figure a user, so that means, intervals and paired differences all come from the same arrays.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.integer]
+Bools = npt.NDArray[np.bool_]
+
+PAD = -1
+"""Item number of an empty place at the end of a list."""
+
+
+def hits(lists: Ints, truth_user: Ints, truth_item: Ints) -> Bools:
+    """Which places of the lists hold a true item.
+
+    Args:
+        lists: [users, K] item numbers, best first, -1 where a list is shorter; no item twice in a row.
+        truth_user: [pairs] row of `lists` the pair belongs to.
+        truth_item: [pairs] item number.
+
+    Returns:
+        [users, K], true where the item at that place is one of the user's.
+    """
+    span = max(int(lists.max(initial=0)), int(truth_item.max(initial=0))) + 1
+    keys = np.arange(len(lists), dtype=np.int64)[:, None] * span + lists
+    wanted = truth_user.astype(np.int64) * span + truth_item
+    return np.isin(keys, wanted) & (lists != PAD)
+
+
+def truth_sizes(users: int, truth_user: Ints, truth_item: Ints) -> npt.NDArray[np.int64]:
+    """[users] distinct true items of each user."""
+    pairs = np.unique(np.stack([truth_user, truth_item]), axis=1)
+    return np.bincount(pairs[0].astype(np.int64), minlength=users)
+
+
+def recall(hit: Bools, sizes: Ints, k: int) -> Floats:
+    """Recall@K, one figure a user: hits in the first K over min(K, true items); NaN for a user without truth."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return hit[:, :k].sum(1) / np.where(sizes > 0, np.minimum(sizes, k), np.nan)
+
+
+def ndcg(hit: Bools, sizes: Ints, k: int) -> Floats:
+    """NDCG@K with binary gains; the ideal list has min(K, true items) hits at the top (Jarvelin, Kekalainen 2002)."""
+    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[np.nan], np.cumsum(discount)])[np.minimum(sizes, k)]
+    width = min(k, hit.shape[1])
+    return np.asarray(hit[:, :width] @ discount[:width] / ideal, dtype=np.float64)
+
+
+def mrr(hit: Bools, k: int) -> Floats:
+    """Reciprocal rank of the first hit within K; 0 without one."""
+    first = hit[:, :k]
+    return np.where(first.any(1), 1.0 / (first.argmax(1) + 1), 0.0)
+
+
+def hit_rate(hit: Bools, k: int) -> Floats:
+    """1 for a user with a hit within K, else 0."""
+    return hit[:, :k].any(1).astype(np.float64)
+
+
+def coverage(lists: Ints, items: int, k: int) -> float:
+    """Share of the catalogue that stands in at least one list's first K; 0 for an empty catalogue."""
+    shown = np.unique(lists[:, :k])
+    return float((shown != PAD).sum() / items) if items else 0.0
+
+
+def auc_by_group(group: Ints, label: Bools, score: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.int64], Floats]:
+    """AUC within each group: the chance that a positive scores above a negative, ties counting half.
+
+    Computed from mid-ranks (Mann-Whitney U), all groups at once. With users as groups, its mean over users is the
+    GAUC; with one group it is the AUC.
+
+    Args:
+        group: [n] group of each scored pair.
+        label: [n] true for positives.
+        score: [n] higher is better; a NaN is refused.
+
+    Returns:
+        The groups that have both a positive and a negative, ascending, and their AUC.
+
+    Raises:
+        ValueError: a score is NaN.
+    """
+    if np.isnan(score).any():
+        raise ValueError(f"auc_by_group: {int(np.isnan(score).sum())} of {len(score)} scores are NaN; expected numbers")
+    names, dense = np.unique(group, return_inverse=True)
+    order = np.lexsort((score, dense))
+    g, s, y = dense[order], score[order], label[order].astype(bool)
+    place = np.arange(len(g), dtype=np.float64)
+    tie = np.concatenate([[True], (g[1:] != g[:-1]) | (s[1:] != s[:-1])]) if len(g) else np.zeros(0, bool)
+    tie_number = np.cumsum(tie) - 1
+    middle = (np.bincount(tie_number, place) / np.bincount(tie_number))[tie_number] if len(g) else place
+    size = np.bincount(g, minlength=len(names))
+    rank = middle - (np.cumsum(size) - size)[g] + 1.0
+    positive = np.bincount(g[y], minlength=len(names)).astype(np.float64)
+    negative = size - positive
+    above = np.bincount(g[y], rank[y], minlength=len(names)) - positive * (positive + 1) / 2
+    defined = (positive > 0) & (negative > 0)
+    return names[defined].astype(np.int64), above[defined] / (positive * negative)[defined]
+
+
+def auc(label: Bools, score: npt.NDArray[np.floating]) -> float:
+    """AUC of one set of pairs; NaN where one class is missing."""
+    value = auc_by_group(np.zeros(len(label), np.int64), label, score)[1]
+    return float(value[0]) if len(value) else float("nan")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over users with its percentile-bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+    users: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)
+
+
+def bootstrap(values: Floats, *, rounds: int = 1000, level: float = 0.95, seed: int = 0) -> Estimate:
+    """Mean over users and the percentile interval of the mean under resampling of users (Efron 1979).
+
+    Args:
+        values: [users]; NaN (a user whom the metric does not judge) is left out.
+        rounds: resamples.
+        level: share of resampled means inside the interval.
+        seed: of the resampling; the same values and seed give the same interval.
+    """
+    kept = values[~np.isnan(values)]
+    if len(kept) == 0:
+        return NOTHING
+    means = _resampled(kept[:, None], rounds, seed)[:, 0]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(float(kept.mean()), float(low), float(high), len(kept))
+
+
+def paired_difference(
+    a: Floats, b: Floats, *, rounds: int = 1000, level: float = 0.95, seed: int = 0, shift: float = 0.0
+) -> Estimate:
+    """Mean of `a - b - shift` over the users that both judge, with the paired bootstrap's interval.
+
+    Args:
+        a: [users] one metric of one ranker; `b`: of another, the same users in the same order.
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"paired_difference: a has {a.shape} users, b {b.shape}; expected the same users in both")
+    return bootstrap(a - b - shift, rounds=rounds, level=level, seed=seed)
+
+
+def paired_ratio(a: Floats, b: Floats, *, rounds: int = 1000, level: float = 0.95, seed: int = 0) -> Estimate:
+    """Mean of `a` over mean of `b` on the users that both judge, with the paired bootstrap's interval."""
+    if a.shape != b.shape:
+        raise ValueError(f"paired_ratio: a has {a.shape} users, b {b.shape}; expected the same users in both")
+    both = np.stack([a, b], 1)
+    both = both[~np.isnan(both).any(1)]
+    if len(both) == 0 or both[:, 1].sum() == 0:
+        return NOTHING
+    means = _resampled(both, rounds, seed)
+    ratios = means[:, 0] / np.where(means[:, 1] > 0, means[:, 1], np.nan)
+    low, high = np.nanquantile(ratios, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(float(both[:, 0].mean() / both[:, 1].mean()), float(low), float(high), len(both))
+
+
+def _resampled(values: Floats, rounds: int, seed: int) -> Floats:
+    """[rounds, columns] means of resampled rows, a few million draws in memory at a time."""
+    rng = np.random.default_rng(seed)
+    n, step = len(values), max(1, 4_000_000 // max(1, len(values)))
+    parts = []
+    for start in range(0, rounds, step):
+        drawn = rng.integers(0, n, (min(step, rounds - start), n))
+        parts.append(values[drawn].mean(1))
+    return np.concatenate(parts)
