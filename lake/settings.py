@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     history_days: int = Field(365, ge=1, description="how far back features, candidates and training look")
     active_days: int = Field(365, ge=1, description="users with an event in this many days get their own list")
 
+    # features
+    co_visitation_half_life_days: int = Field(60, ge=1, description="age at which a basket counts half")
+    bot_events_a_day: int = Field(1000, ge=1, description="more events in a UTC day than this may be a bot's")
+
     # machine
     spark_master: str = "local[*]"
     spark_driver_memory: str = "3g"
@@ -62,7 +66,10 @@ class Settings(BaseSettings):
     auc_floor: float = Field(0.55, gt=0, lt=1, description="absolute AUC under which the bundle is retrained")
     judge_users: int = Field(500, ge=1, description="days are pooled backwards until this many users are judged")
     judge_negatives: int = Field(100, ge=1)
+    judge_days: int = Field(14, ge=1, description="most days that are pooled")
+    judge_min_users: int = Field(30, ge=1, description="fewer judged users decide nothing")
     retrain_every_days: int = Field(7, ge=0, description="age of the champion that retrains; 0 = never by age")
+    retrain_cooldown_days: int = Field(7, ge=1, description="days before the same cause may retrain again")
     min_shoppers: int = Field(50, ge=1, description="below this the bundle is own items and popular items")
 
     # publication
