@@ -34,6 +34,8 @@ class Columns:
     MARGIN = "margin"
     IN_STOCK = "in_stock"
     FIRST_SEEN_TS = "first_seen_ts"
+    FIRST_TS = "first_ts"
+    SEEN_TS = "seen_ts"
 
     # quarantine
     ROW = "row"

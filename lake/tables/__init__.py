@@ -5,7 +5,7 @@ from lake.tables.definition import Column, Table
 from lake.tables.deliveries import DELIVERIES, PARTITIONS
 from lake.tables.events import EVENTS, IMPRESSIONS, QUARANTINE
 from lake.tables.features import CO_VISITATION, ITEM_FEATURES, USER_FEATURES
-from lake.tables.items import ITEMS, USERS
+from lake.tables.items import ITEM_SIGHTINGS, ITEMS, USERS
 from lake.tables.lists import LISTS
 
 TABLES: dict[str, Table] = {
@@ -14,6 +14,7 @@ TABLES: dict[str, Table] = {
         EVENTS,
         IMPRESSIONS,
         ITEMS,
+        ITEM_SIGHTINGS,
         USERS,
         QUARANTINE,
         USER_FEATURES,

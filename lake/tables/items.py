@@ -24,10 +24,30 @@ ITEMS = Table(
     ),
 )
 
+ITEM_SIGHTINGS = Table(
+    name="item_sightings",
+    description="What events said about an item on a day: the last value of each attribute that came with an event.",
+    clock="ds is the UTC day of the events; one row an item, day and delivery hour, so that a late event cannot leak.",
+    engine="spark",
+    key=(C.ITEM_ID, C.INGESTED_TS, C.DS),
+    columns=(
+        Column(C.ITEM_ID, "string", "the shop's item id"),
+        Column(C.TITLE, "string", "name", null="not with these events"),
+        Column(C.DESCRIPTION, "string", "longer text", null="not with these events"),
+        Column(C.CATEGORY, "string", "category; levels joined by ' > '", null="not with these events"),
+        Column(C.BRAND, "string", "brand", null="not with these events"),
+        Column(C.PRICE, "double", "last price a piece", unit="shop currency", null="not with these events", minimum=0),
+        Column(C.FIRST_TS, "timestamp", "first event of the item that day", unit="UTC"),
+        Column(C.SEEN_TS, "timestamp", "last event of the item that day", unit="UTC"),
+        Column(C.INGESTED_TS, "timestamp", "when the delivery became available, rounded up to the hour", unit="UTC"),
+        DS,
+    ),
+)
+
 USERS = Table(
     name="users",
-    description="Where a shopper was last seen.",
-    clock="as of ds.",
+    description="Where a shopper with an event in the look-back was last seen.",
+    clock="as of ds; looks back HISTORY_DAYS.",
     engine="spark",
     key=(C.USER_ID, C.DS),
     columns=(
