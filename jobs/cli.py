@@ -3,13 +3,14 @@
 How a command ends (the last line, the exit code) is `lake.command.finish`, so that `models` can end the same way.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from lake.command import finish
 from lake.clock import DayRange
+from lake.command import finish
 from lake.settings import Settings
 
 Ds = Annotated[str | None, typer.Option("--ds", help="One UTC day, YYYY-MM-DD.")]
@@ -21,7 +22,11 @@ def day_job(work: Callable[[Settings, DayRange], Mapping[str, Any]], help: str) 
     """A command that takes `--ds` or `--from`/`--to` and nothing else."""
 
     def command(ds: Ds = None, start: From = None, end: To = None) -> None:
-        finish(work.__module__, lambda s: work(s, DayRange.parse(ds, start, end)))
+        # Run as `python -m`, the module is called __main__; its spec keeps the name.
+        finish(
+            getattr(sys.modules[work.__module__].__spec__, "name", work.__module__),
+            lambda s: work(s, DayRange.parse(ds, start, end)),
+        )
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(help=help)(command)

@@ -17,6 +17,7 @@ DELIVERIES = Table(
         Column("path", "string", "the copy, relative to LAKE_ROOT", null="the day had no file"),
         Column("bytes", "long", "size as delivered", unit="bytes", minimum=0),
         Column("sha256", "string", "of the bytes as delivered", null="the day had no file"),
+        Column("columns", "string", "column names of the file, JSON list", null="the day had no file"),
         Column("etag", "string", "S3 ETag", null="not from S3"),
         Column("version_id", "string", "S3 version", null="not from S3 or not versioned"),
         Column("first_landed_ts", "timestamp", "first landing of this path, kept for ever", unit="UTC"),

@@ -1,0 +1,138 @@
+"""A day, or a range of days, in one Spark session: events, their gate, catalogue, features and their gates.
+
+A range makes features for its last day only; `--as-of` asks for further days, `--features-only` leaves events alone.
+Every gate stands before the write it guards, so a failed one leaves the previous partition in place.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs import events
+from jobs.features import build_all
+from jobs.cli import Ds, From, To, finish
+from jobs.spark import replace_days, session
+from lake import mapping, storage
+from lake.clock import DayRange, parse_day
+from lake.errors import BadInput
+from lake.settings import Settings
+from validation.gate import GateReport, gate
+
+log = logging.getLogger("nightshelf.day")
+
+JOB = "jobs.day"
+
+
+class Steps:
+    """Progress: which step of how many, how long it took, and what the gates said."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.since = total, 0, time.monotonic()
+        self.reports: list[GateReport] = []
+
+    def end(self, text: str) -> None:
+        self.done += 1
+        now = time.monotonic()
+        log.info("step %d/%d: %s (%.1f s)", self.done, self.total, text, now - self.since)
+        self.since = now
+
+
+def run(
+    settings: Settings,
+    days: DayRange | None,
+    as_of: Sequence[date] = (),
+    *,
+    with_features: bool = True,
+    spark: SparkSession | None = None,
+) -> Mapping[str, Any]:
+    """Build events of `days` (unless None) and features as of the last day and of `as_of`.
+
+    Returns:
+        rows, quarantined and late of the events, `features` (rows by as-of day and table), `gates` (name -> success
+        and warnings), `data_docs`.
+
+    Raises:
+        GateFailed: a check of severity fail was breached; the partitions behind that gate keep their content.
+    """
+    if spark is None:
+        with session(settings, "day") as own:
+            return run(settings, days, as_of, with_features=with_features, spark=own)
+    wanted = sorted({*as_of, *([days.last] if days and with_features else [])})
+    steps = Steps((2 if days else 0) + len(wanted))
+    result: dict[str, Any] = {}
+    if days:
+        result |= _events(spark, settings, days, steps)
+    result["features"] = {day.isoformat(): _features(spark, settings, day, steps) for day in wanted}
+    result["gates"] = {r.name: {"success": r.success, "warnings": len(r.warnings)} for r in steps.reports}
+    result["data_docs"] = steps.reports[-1].docs_url if steps.reports else None
+    return result
+
+
+def _events(spark: SparkSession, settings: Settings, days: DayRange, steps: Steps) -> dict[str, Any]:
+    source = mapping.load(settings.source)
+
+    def check(name: str, frame: DataFrame, keys: list[str], context: Mapping[str, Any]) -> None:
+        steps.reports.append(gate(name, frame, keys, settings=settings, spark=spark, context=context))
+
+    cleaned = events.clean(spark, settings, source, days)
+    steps.end(f"cleaned {cleaned.counts.get('raw', 0)} rows of {days}")
+    written = events.write(settings, cleaned, check)
+    steps.end(f"events: {written['rows']} rows, {written['quarantined']} quarantined, {written['late']} late")
+    spark.catalog.clearCache()
+    return written
+
+
+def _features(spark: SparkSession, settings: Settings, day: date, steps: Steps) -> dict[str, int]:
+    key, rows = day.isoformat(), {}
+    for name, frame in build_all(spark, settings, day).items():
+        frame = frame.persist()
+        steps.reports.append(gate(name, frame, [key], settings=settings, spark=spark))
+        rows[name] = replace_days(settings, name, frame, [key], JOB)[key][0]
+        frame.unpersist()
+    spark.catalog.clearCache()
+    steps.end(f"features as of {key}: {rows}")
+    return rows
+
+
+def missing_features(settings: Settings, wanted: Sequence[date]) -> list[date]:
+    """Days of `wanted` for which item features were never written."""
+    known = set(storage.days(settings, "item_features"))
+    return [day for day in wanted if day.isoformat() not in known]
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(help=__doc__)
+def main(
+    ds: Ds = None,
+    start: From = None,
+    end: To = None,
+    as_of: Annotated[
+        list[str] | None, typer.Option(help="A further day to make features for; may be repeated.")
+    ] = None,
+    features: Annotated[bool, typer.Option(help="--no-features: events only.")] = True,
+    features_only: Annotated[
+        bool, typer.Option("--features-only", help="Features of --as-of days that lack them.")
+    ] = False,
+) -> None:
+    def work(settings: Settings) -> Mapping[str, Any]:
+        extra = [parse_day(day, "--as-of") for day in as_of or ()]
+        if not features_only:
+            return run(settings, DayRange.parse(ds, start, end), extra, with_features=features)
+        if ds or start or end or not extra:
+            raise BadInput("--features-only takes one or more --as-of days and neither --ds nor --from and --to")
+        lacking = missing_features(settings, extra)
+        log.info("features of %d of %d days are to be made", len(lacking), len(extra))
+        return run(settings, None, lacking) if lacking else {"features": {}}
+
+    finish(JOB, work)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,155 @@
+"""Events: the landed deliveries as typed, deduplicated, pseudonymised interactions; what is refused is quarantined.
+
+A day of events is built from the deliveries ds-1 .. ds+LATE_DAYS, so a run also re-cleans the LATE_DAYS days before
+its own: late events find their day, and days that did not change are not written.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from jobs import deliveries as landed
+from jobs.cleaning import ATTRIBUTES, RAW, analyse, mapped, typed
+from jobs.cli import day_job
+from jobs.spark import conform, replace_days, schema, session
+from lake import mapping
+from lake.clock import DayRange
+from lake.columns import Columns as C
+from lake.mapping import Source
+from lake.settings import Settings
+from lake.tables import TABLES
+
+log = logging.getLogger("nightshelf.events")
+
+Gate = Callable[[str, DataFrame, list[str], Mapping[str, Any]], None]
+
+
+@dataclass
+class Cleaned:
+    """The outcome of cleaning a range, before anything is written. `days` are the partitions it speaks for."""
+
+    days: list[str]
+    events: DataFrame
+    quarantine: DataFrame
+    sightings: DataFrame
+    counts: dict[str, Any] = field(default_factory=dict)
+
+
+def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRange) -> Cleaned:
+    """Map, type, check and deduplicate the deliveries that can hold events of the days.
+
+    Returns:
+        Cached frames of `events`, `quarantine` and `item_sightings`, and counts: raw rows read, rows kept, refused
+        by reason.
+    """
+    target = days.widen(before=settings.late_days)
+    first, last = target.widen(before=1, after=settings.late_days).first, target.widen(after=settings.late_days).last
+    landings = landed.serving(settings, source, "events", first, last)
+    frame = landed.raw(spark, source.deliveries, landings)
+    keys = sorted(landed.covered(settings, source, target.first, target.last) | set(days.keys()))
+    if frame is None:
+        log.info("%s: no delivery with rows covers %s", source.name, days)
+        events, quarantine, seen = (
+            spark.createDataFrame([], schema(TABLES[name])) for name in ("events", "quarantine", "item_sightings")
+        )
+        return Cleaned(keys, events, quarantine, seen, {"raw": 0})
+    analyse(frame, source)
+    rows = typed(mapped(frame, source), source, settings)
+    if source.deliveries.period != "day":
+        rows = rows.withColumn(landed.DELIVERY_DS, F.coalesce(C.DS, F.lit(days.first.isoformat())))
+    rows = rows.persist()
+    refused = rows.where(F.col(C.REASON).isNotNull()).where(F.col(landed.DELIVERY_DS).isin(keys))
+    quarantine = conform(
+        refused.withColumn(C.DS, F.col(landed.DELIVERY_DS)).withColumn(C.ROW, F.col(RAW)), TABLES["quarantine"]
+    )
+    unique = deduplicate(identified(rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(keys)))).persist()
+    counts = _counts(rows, unique, keys)
+    return Cleaned(keys, conform(unique, TABLES["events"]), quarantine, sightings(unique), counts)
+
+
+def identified(rows: DataFrame) -> DataFrame:
+    """Rows with `event_id`: the given one, or the hash of the mapped columns plus the occurrence within the delivery.
+
+    Two equal lines of one delivery are two events; the same line in two deliveries is one.
+    """
+    content = F.md5(F.to_json(F.struct(*[name for name in sorted(rows.columns) if name.startswith("m_")])))
+    order = Window.partitionBy(landed.FILE, "_content").orderBy(C.EVENT_TS)
+    return (
+        rows.withColumn("_content", content)
+        .withColumn("_nth", F.row_number().over(order))
+        .withColumn(C.EVENT_ID, F.coalesce("given_id", F.concat_ws("-", "_content", F.col("_nth").cast("string"))))
+    )
+
+
+def deduplicate(rows: DataFrame) -> DataFrame:
+    """One row an event id and day: the first that arrived; ties are broken by content, never by row order."""
+    first = Window.partitionBy(C.DS, C.EVENT_ID).orderBy(C.INGESTED_TS, landed.DELIVERY_DS, "_content", "_nth")
+    return rows.withColumn("_arrival", F.row_number().over(first)).where(F.col("_arrival") == 1)
+
+
+def sightings(rows: DataFrame) -> DataFrame:
+    """What a day's events say of their items: one row an item and day, the last known value of each attribute."""
+
+    def last(name: str) -> Any:
+        stamped = F.when(F.col(name).isNotNull(), F.struct(C.EVENT_TS, C.EVENT_ID, name))
+        return F.max(stamped)[name].alias(name)
+
+    grouped = rows.groupBy(C.ITEM_ID, C.DS).agg(
+        *[last(name) for name in (*ATTRIBUTES, C.PRICE)],
+        F.min(C.EVENT_TS).alias("first_ts"),
+        F.max(C.EVENT_TS).alias("seen_ts"),
+        F.min(C.INGESTED_TS).alias(C.INGESTED_TS),
+    )
+    return conform(grouped, TABLES["item_sightings"])
+
+
+def _counts(rows: DataFrame, unique: DataFrame, keys: list[str]) -> dict[str, Any]:
+    refused = rows.where(F.col(landed.DELIVERY_DS).isin(keys)).groupBy(C.REASON).count().collect()
+    reasons = {row[C.REASON]: row["count"] for row in refused if row[C.REASON] is not None}
+    late = F.sum((F.col(C.INGESTED_TS) > F.date_add(F.col(C.DS).cast("date"), 2).cast("timestamp")).cast("int"))
+    kept = unique.agg(F.count("*").alias("n"), late.alias("late")).first()
+    assert kept is not None
+    good = sum(row["count"] for row in refused if row[C.REASON] is None)
+    return {"raw": good + sum(reasons.values()), "rows": kept["n"], "late": kept["late"] or 0, "reasons": reasons}
+
+
+def write(settings: Settings, cleaned: Cleaned, gate: Gate | None = None) -> dict[str, Any]:
+    """Write the quarantine, then, if the gates pass, sightings and events.
+
+    Raises:
+        GateFailed: events and sightings keep their previous partitions; the quarantine shows what was refused.
+    """
+    job = "jobs.events"
+    quarantined = replace_days(settings, "quarantine", cleaned.quarantine, cleaned.days, job)
+    if gate:
+        gate("events", cleaned.events, cleaned.days, cleaned.counts)
+    replace_days(settings, "item_sightings", cleaned.sightings, cleaned.days, job)
+    written = replace_days(settings, "events", cleaned.events, cleaned.days, job)
+    reasons = cleaned.counts.get("reasons", {})
+    for reason, n in sorted(reasons.items(), key=lambda pair: -pair[1])[:10]:
+        log.warning("quarantined %d rows: %s", n, reason)
+    return {
+        "rows": sum(n for n, _ in written.values()),
+        "quarantined": sum(n for n, _ in quarantined.values()),
+        "late": cleaned.counts.get("late", 0),
+        "days": len(cleaned.days),
+    }
+
+
+def run(settings: Settings, days: DayRange, spark: SparkSession | None = None) -> Mapping[str, Any]:
+    """Clean and write a range without gates; `jobs.day` is the way with gates."""
+    source = mapping.load(settings.source)
+    if spark is None:
+        with session(settings, "events") as own:
+            return run(settings, days, own)
+    return write(settings, clean(spark, settings, source, days))
+
+
+app = day_job(run, __doc__ or "")
+
+if __name__ == "__main__":
+    app()
