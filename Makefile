@@ -1,0 +1,59 @@
+# Nightshelf. `make help` lists the targets; every target first makes sure that the set-up is complete.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PY := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export JAVA_HOME := $(if $(wildcard .venv/java/bin/java),$(CURDIR)/.venv/java,$(JAVA_HOME))
+# Byte code is kept: the large libraries import ten times faster with it.
+unexport PYTHONDONTWRITEBYTECODE
+
+# What may be given on the command line (make up DATA=... VAR=...) reaches every program.
+export VAR SOURCE DATA LAKE_ROOT SURFACES FROM TO CHUNK_DAYS PSEUDONYMISE USER_KEY USER_KEY_FILE ACCELERATOR THREADS
+export AIRFLOW_PORT MLFLOW_PORT POSTGRES_PORT REDIS_PORT
+
+.PHONY: help setup demo run up down status test verify lint format docs lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install everything into .venv and .jars (instant when nothing changed)
+	@bash infra/embedded/setup.sh
+
+demo: setup ## from nothing to printed lists: a generated shop through the real DAGs, about 10 minutes
+	@$(PY) -m infra.embedded.demo
+
+run: setup ## a real log through the same DAGs: SOURCE=sources/x.yaml DATA=DIR FROM=DAY TO=DAY
+	@$(PY) -m infra.embedded.run_source
+
+up: setup ## start PostgreSQL, Redis, MLflow and Airflow in the background and wait until they answer
+	@$(PY) -m infra.embedded.stack up
+
+down: ## stop them cleanly; the state in VAR stays
+	@if [ -x $(PY) ]; then $(PY) -m infra.embedded.stack down; fi
+
+status: setup ## what runs, its memory, its URL
+	@$(PY) -m infra.embedded.stack status
+
+test: setup lint ## lint, then unit, integration and end-to-end tests
+	@bash infra/embedded/test.sh
+
+verify: setup ## the long checks; results as JSON under docs/verified/
+	@$(PY) -m infra.embedded.verify
+
+lint: setup ## ruff, mypy strict, import contracts
+	@ruff check . && ruff format --check . && mypy && lint-imports
+
+format: setup ## let ruff put imports and layout right
+	@ruff check --fix-only . && ruff format .
+
+docs: setup ## write docs/tables.md from the table definitions
+	@$(PY) -m lake.tables > docs/tables.md
+
+lock: setup ## requirements.txt from requirements.in, for Python 3.11 and 3.12
+	@bash infra/embedded/lock.sh
+
+clean: down ## remove VAR (lake, databases, logs), keep .venv and .jars
+	@rm -rf "$${VAR:-var}"
