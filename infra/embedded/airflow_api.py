@@ -61,12 +61,13 @@ class Airflow:
 
     def ensure_pools(self, pools: Mapping[str, int]) -> None:
         """Create the pools that are missing and set the slots of the others."""
-        present = {pool["name"] for pool in self.call("GET", "pools")["pools"]}
+        present = {pool["name"]: pool["slots"] for pool in self.call("GET", "pools")["pools"]}
         for name, slots in pools.items():
-            if name in present:
-                self.call("PATCH", f"pools/{name}", {"slots": slots}, update_mask="slots")
-            else:
-                self.call("POST", "pools", {"name": name, "slots": slots, "description": "one at a time"})
+            body = {"slots": slots, "include_deferred": False}
+            if name not in present:
+                self.call("POST", "pools", body | {"name": name, "description": "one at a time"})
+            elif present[name] != slots:
+                self.call("PATCH", f"pools/{name}", body | {"pool": name}, update_mask="slots")
 
     def wait_for_dags(self, names: Iterable[str], seconds: float = 120) -> None:
         """Wait until the DAG processor has announced the DAGs, and unpause them.
@@ -138,7 +139,9 @@ class Airflow:
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """The task instances of a run."""
-        return list(self.call("GET", f"dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances", limit=100)["task_instances"])
+        return list(
+            self.call("GET", f"dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances", limit=100)["task_instances"]
+        )
 
     def xcom(self, dag: str, run: str, task: str, key: str = "return_value") -> Any:
         """A task's result; None if it left none."""

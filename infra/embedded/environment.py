@@ -25,6 +25,9 @@ NO_TELEMETRY = {
 OWN = ("var", "redis_url", "mlflow_tracking_uri")
 """Settings fields that the stack itself answers; every other one is handed over if it was given."""
 
+ALSO_HANDED = ("NIGHTSHELF_SCHEDULE", "RETRY_SECONDS")
+"""What the DAGs read beside the pipeline's settings."""
+
 STORE_ACCESS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL")
 
 
@@ -38,7 +41,7 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
     for name in ("SOURCE", "SURFACES", "DATA", "LAKE_ROOT", "JARS", "USER_KEY_FILE"):
         if name in values and "://" not in values[name]:
             values[name] = str((HOME / Path(values[name]).expanduser()).resolve())
-    return values | {name: environ[name] for name in STORE_ACCESS if environ.get(name)}
+    return values | {name: environ[name] for name in (*ALSO_HANDED, *STORE_ACCESS) if environ.get(name)}
 
 
 def defaults(layout: Layout) -> dict[str, str]:
@@ -84,6 +87,7 @@ def airflow(layout: Layout, ports: Mapping[str, int]) -> dict[str, str]:
     options = {
         "core": {
             "dags_folder": str(HOME / "dags"),
+            "plugins_folder": str(HOME / "dags" / "plugins"),
             "load_examples": "False",
             "executor": "LocalExecutor",
             "parallelism": "4",

@@ -76,7 +76,9 @@ class Postgres:
             done = subprocess.run(arguments, capture_output=True, text=True, cwd="/", **_as(self.user))
         if done.returncode != 0:
             shutil.rmtree(self.data, ignore_errors=True)
-            raise Unavailable(f"initdb failed with code {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
+            raise Unavailable(
+                f"initdb failed with code {done.returncode}: {done.stderr.strip() or done.stdout.strip()}"
+            )
         return True
 
     def postmaster_pid(self) -> int | None:

@@ -1,5 +1,6 @@
 """The programs of the stack, as plain descriptions, and the supervisor's configuration made from them."""
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -100,6 +101,7 @@ def render(layout: Layout, chosen: Sequence[Program]) -> str:
             identifier=f"nightshelf-{layout.digest}",
             directory=HOME,
             strip_ansi="true",
+            **({"user": "root"} if os.geteuid() == 0 else {}),
         ),
         _section(
             "rpcinterface:supervisor",

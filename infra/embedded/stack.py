@@ -36,7 +36,9 @@ class Stack:
         self.layout = Layout.of(settings.var)
         self.supervisor = Supervisor(self.layout)
 
-    def up(self, only: tuple[str, ...] = programs.PARTS, handed_over: Mapping[str, str] | None = None) -> dict[str, str]:
+    def up(
+        self, only: tuple[str, ...] = programs.PARTS, handed_over: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
         """Bring the stack up and return its endpoints.
 
         Args:
@@ -150,9 +152,7 @@ class Stack:
             self._migrate(surroundings)
             self.supervisor.start(AIRFLOW_PARTS)
         rest = [p.name for p in parts if p.name not in first]
-        readiness.wait(
-            self.supervisor, layout, {name: ask[name] for name in rest}, self.settings.startup_seconds, say
-        )
+        readiness.wait(self.supervisor, layout, {name: ask[name] for name in rest}, self.settings.startup_seconds, say)
         if "airflow" in only:
             self.airflow().ensure_pools(POOLS)
 

@@ -39,6 +39,8 @@ def report(layout: Layout, supervisor: Supervisor, say: Callable[[str], None]) -
     for name, record in records.items():
         memory = tree_memory(record["pid"]) if record["pid"] else 0
         total += memory
-        say(f"{name:15} {record['statename']:10} {record['pid'] or '-':>8} {memory:6}  {points.get(URL_OF.get(name, ''), '')}")
+        say(
+            f"{name:15} {record['statename']:10} {record['pid'] or '-':>8} {memory:6}  {points.get(URL_OF.get(name, ''), '')}"
+        )
     say(f"{'total':15} {'':10} {'':8} {total:6}  {layout.var}")
     return all(record["statename"] == "RUNNING" for record in records.values())

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from infra.embedded.layout import Layout
-from infra.embedded.programs import MARK
+from infra.embedded.programs import MARK, POSTGRES, REDIS
 from lake.errors import Unavailable
 
 RUNNING, STOPPED_STATES, FAILED_STATES = "RUNNING", ("STOPPED", "EXITED", "FATAL"), ("FATAL", "EXITED", "BACKOFF")
@@ -67,7 +67,9 @@ class Supervisor:
                 self._rpc.getState()
                 return
             time.sleep(0.05)
-        raise Unavailable(f"supervisord did not start: {done.stderr.strip() or tail(self.layout.logs / 'supervisord.log')}")
+        raise Unavailable(
+            f"supervisord did not start: {done.stderr.strip() or tail(self.layout.logs / 'supervisord.log')}"
+        )
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Program name to supervisord's record of it (`statename`, `pid`, `group`, `description`)."""
@@ -87,11 +89,23 @@ class Supervisor:
         """Stop all programs of a group at once and wait for them."""
         self._rpc.stopProcessGroup(group, True)
 
+    def _stop_clients_first(self, seconds: float = 30) -> None:
+        """What uses the databases stops first, all of it at the same time; the daemon alone would take turns."""
+        clients = {r["group"] for r in self.states().values()} - {POSTGRES, REDIS}
+        for group in clients:
+            self._rpc.stopProcessGroup(group, False)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if all(r["statename"] in STOPPED_STATES for r in self.states().values() if r["group"] in clients):
+                return
+            time.sleep(0.1)
+
     def shutdown(self, seconds: float = 60) -> None:
         """Stop everything in order and the daemon itself, then whatever is left of its family."""
         pid = self.pid()
         if pid is not None:
             with contextlib.suppress(OSError, xmlrpc.client.Error):
+                self._stop_clients_first()
                 self._rpc.shutdown()
             with contextlib.suppress(psutil.Error):
                 psutil.Process(pid).wait(seconds)
