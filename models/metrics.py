@@ -43,7 +43,7 @@ def truth_sizes(users: int, truth_user: Ints, truth_item: Ints) -> npt.NDArray[n
 def recall(hit: Bools, sizes: Ints, k: int) -> Floats:
     """Recall@K, one figure a user: hits in the first K over min(K, true items); NaN for a user without truth."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return hit[:, :k].sum(1) / np.where(sizes > 0, np.minimum(sizes, k), np.nan)
+        return np.asarray(hit[:, :k].sum(1) / np.where(sizes > 0, np.minimum(sizes, k), np.nan), dtype=np.float64)
 
 
 def ndcg(hit: Bools, sizes: Ints, k: int) -> Floats:
