@@ -2,8 +2,8 @@
 
 For each shopper with an event on day D whom the snapshot as of D-1 knows: positives are the items touched on D,
 negatives are drawn from the as-of catalogue in proportion to the last month's events, and the score is the bundle's
-with features as of D-1. The figure is the mean over shoppers of their own AUC, so a busy shopper weighs no more than a quiet
-one. Judging and the reference at promotion use this same estimator.
+with features as of D-1. The figure is the mean over shoppers of their own AUC, so a busy shopper weighs no more than a
+quiet one. Judging and the reference at promotion use this same estimator.
 """
 
 import hashlib

@@ -42,8 +42,8 @@ def truth_sizes(users: int, truth_user: Ints, truth_item: Ints) -> npt.NDArray[n
 
 def recall(hit: Bools, sizes: Ints, k: int) -> Floats:
     """Recall@K, one figure a user: hits in the first K over min(K, true items); NaN for a user without truth."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(hit[:, :k].sum(1) / np.where(sizes > 0, np.minimum(sizes, k), np.nan), dtype=np.float64)
+    possible = np.where(sizes > 0, np.minimum(sizes, k), np.nan)
+    return np.asarray(hit[:, :k].sum(1) / possible, dtype=np.float64)
 
 
 def ndcg(hit: Bools, sizes: Ints, k: int) -> Floats:
@@ -57,7 +57,7 @@ def ndcg(hit: Bools, sizes: Ints, k: int) -> Floats:
 def mrr(hit: Bools, k: int) -> Floats:
     """Reciprocal rank of the first hit within K; 0 without one."""
     first = hit[:, :k]
-    return np.where(first.any(1), 1.0 / (first.argmax(1) + 1), 0.0)
+    return np.asarray(np.where(first.any(1), 1.0 / (first.argmax(1) + 1), 0.0), dtype=np.float64)
 
 
 def hit_rate(hit: Bools, k: int) -> Floats:
