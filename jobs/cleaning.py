@@ -5,6 +5,7 @@ normalised (NFC) by an Arrow function, because Spark has none.
 """
 
 import hashlib
+import unicodedata
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException
@@ -103,7 +104,8 @@ def normalise(frame: DataFrame) -> DataFrame:
 
     @F.arrow_udf("string")
     def nfc(ids: pa.Array) -> pa.Array:
-        return pa.compute.utf8_normalize(ids, form="NFC")
+        # Not pyarrow's utf8_normalize: its NFC decomposes and does not compose.
+        return pa.array([None if x is None else unicodedata.normalize("NFC", x) for x in ids.to_pylist()], pa.string())
 
     return frame.select(*[nfc(F.col(c)).alias(c) if c in columns else F.col(c) for c in frame.columns])
 

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs import deliveries as landed
 from jobs.cleaning import ATTRIBUTES, RAW, analyse, mapped, typed
 from jobs.cli import day_job
-from jobs.spark import conform, replace_days, schema, session
+from jobs.spark import conform, recorded, replace_days, schema, session
 from lake import mapping
 from lake.clock import DayRange
 from lake.columns import Columns as C
@@ -66,8 +66,13 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
     quarantine = conform(
         refused.withColumn(C.DS, F.col(landed.DELIVERY_DS)).withColumn(C.ROW, F.col(RAW)), TABLES["quarantine"]
     )
-    unique = deduplicate(identified(rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(keys)))).persist()
-    counts = _counts(rows, unique, keys)
+    unique = deduplicate(
+        identified(rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(target.keys())))
+    ).persist()
+    counts, found = _counts(rows, unique, keys)
+    # Late events may fall on days before the first delivery, and a correction may take them away again.
+    held = {day for day, (n, _) in recorded(settings, "events").items() if n}
+    keys = sorted({*keys, *found, *held.intersection(target.keys())})
     return Cleaned(keys, conform(unique, TABLES["events"]), quarantine, sightings(unique), counts)
 
 
@@ -107,14 +112,15 @@ def sightings(rows: DataFrame) -> DataFrame:
     return conform(grouped, TABLES["item_sightings"])
 
 
-def _counts(rows: DataFrame, unique: DataFrame, keys: list[str]) -> dict[str, Any]:
+def _counts(rows: DataFrame, unique: DataFrame, keys: list[str]) -> tuple[dict[str, Any], list[str]]:
     refused = rows.where(F.col(landed.DELIVERY_DS).isin(keys)).groupBy(C.REASON).count().collect()
     reasons = {row[C.REASON]: row["count"] for row in refused if row[C.REASON] is not None}
     late = F.sum((F.col(C.INGESTED_TS) > F.date_add(F.col(C.DS).cast("date"), 2).cast("timestamp")).cast("int"))
-    kept = unique.agg(F.count("*").alias("n"), late.alias("late")).first()
+    kept = unique.agg(F.count("*").alias("n"), late.alias("late"), F.collect_set(C.DS).alias("days")).first()
     assert kept is not None
     good = sum(row["count"] for row in refused if row[C.REASON] is None)
-    return {"raw": good + sum(reasons.values()), "rows": kept["n"], "late": kept["late"] or 0, "reasons": reasons}
+    counts = {"raw": good + sum(reasons.values()), "rows": kept["n"], "late": kept["late"] or 0, "reasons": reasons}
+    return counts, kept["days"]
 
 
 def write(settings: Settings, cleaned: Cleaned, gate: Gate | None = None) -> dict[str, Any]:
