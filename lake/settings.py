@@ -61,6 +61,14 @@ class Settings(BaseSettings):
     threads: int = Field(2, ge=1, description="threads of one training or scoring process")
     scoring_memory_mb: int = Field(1024, ge=64, description="bound on the dense scores of one batch of users")
 
+    # gates
+    volume_warn_factor: float = Field(3, gt=1, description="rows against the same weekday's median that are told")
+    volume_fail_factor: float = Field(10, gt=1, description="rows against the same weekday's median that stop the line")
+    volume_min_rows: int = Field(50, ge=0, description="below this, in both, a day's volume is not judged")
+    refused_warn: float = Field(0.05, gt=0, le=1, description="share of refused rows that is told")
+    refused_fail: float = Field(0.5, gt=0, le=1, description="share of refused rows that stops the line")
+    data_docs_runs: int = Field(200, ge=1, description="validation results kept in the Data Docs")
+
     # judging
     auc_drop: float = Field(0.05, gt=0, lt=1, description="relative AUC drop against the reference that retrains")
     auc_floor: float = Field(0.55, gt=0, lt=1, description="absolute AUC under which the bundle is retrained")
@@ -75,6 +83,7 @@ class Settings(BaseSettings):
     # publication
     list_length: int = Field(50, ge=1, le=1000)
     publish_lists_per_second: int = Field(0, ge=0, description="throttle of a publication; 0 = none")
+    publish_lease_seconds: int = Field(30, ge=3, description="after how long a silent publication counts as dead")
     version_grace_seconds: int = Field(600, ge=0, description="how long a version outlives the last pointer to it")
 
     @model_validator(mode="before")

@@ -37,7 +37,7 @@ def connect(
     }
     if "+cluster://" in url:
         return RedisCluster.from_url(url.replace("+cluster://", "://", 1), **options)
-    return redis.Redis.from_url(url, retry_on_error=list(RECONNECT) if retries else None, **options)
+    return redis.Redis.from_url(url, **options)
 
 
 def where(url: str) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from storefront import contract
@@ -59,6 +59,7 @@ def test_256_bytes_are_still_an_id() -> None:
     assert contract.canonical_id("x" * 256) == "x" * 256
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_canonical_ids_stay_as_they_are(text: str) -> None:
     try:
@@ -68,6 +69,7 @@ def test_canonical_ids_stay_as_they_are(text: str) -> None:
     assert contract.canonical_id(once) == once
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Reason, st.sampled_from(list(contract.REASON_CODES)), st.none() | ANY_TEXT)))
 @example([Reason("bought", "\n"), Reason("co", "\\n"), Reason("new", "\\"), Reason("co", "a:b\x00\x1f\r\u2028")])
 def test_any_reasons_survive(reasons: list[Reason]) -> None:
@@ -87,6 +89,7 @@ def test_an_unknown_reason_is_not_written() -> None:
         contract.encode_reasons([Reason("guess", "1")])
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))
 def test_a_version_tells_when_it_was_made(moment: datetime) -> None:
     made, digits = contract.parse_version(contract.make_version(moment))
@@ -133,6 +136,7 @@ def test_segments_match_in_the_order_of_the_version() -> None:
     assert contract.matching_segments([], {"country": "GB"}) == ["all"]
 
 
+@settings(deadline=None)
 @given(st.lists(ANY_TEXT).map(tuple))
 def test_meta_survives_redis(segments: tuple[str, ...]) -> None:
     meta = Meta("v", "", "2026-11-23T02:15:00Z", "2026-11-22", 50, 1, 2, segments, "3", "00", "ready", "")

@@ -1,0 +1,1 @@
+"""From the `lists` table to Redis: assembling, room, versions, loading, verifying."""

@@ -1,0 +1,116 @@
+"""The day's lists in the lake, pinned at one Delta version and read in batches."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from jobs.publication.assembling import COLUMNS
+from lake import storage
+from lake.columns import Columns as C
+from lake.errors import BadInput
+from lake.settings import Settings
+
+BATCH_ROWS = 65_536
+KINDS = ("segment", "item", "user")
+"""In the order of loading: the fallbacks first."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a surface's lists amount to: lists by kind, rows, bytes of text (ids, items, reason values)."""
+
+    lists: dict[str, int]
+    rows: int
+    owner_bytes: int
+    item_bytes: int
+    reason_bytes: int
+    longest: int
+    bundle: str
+
+
+class ListsPartition:
+    """The `lists` rows of one day; every read sees the same Delta version."""
+
+    def __init__(self, settings: Settings, ds: str) -> None:
+        """
+        Raises:
+            BadInput: the day has no lists.
+        """
+        self.ds = ds
+        self._settings = settings
+        table = storage.open_table(settings, "lists")
+        if table is None or ds not in {str(p[C.DS]) for p in table.partitions()}:
+            raise BadInput(f"no lists of {ds} in {settings.lake_root}; make them: python -m jobs.lists --ds {ds}")
+        self._dataset = table.to_pyarrow_dataset()
+
+    def surfaces(self) -> list[str]:
+        """Surfaces that have lists, ascending."""
+        found: set[str] = set()
+        for batch in self._scan([C.SURFACE], pads.field(C.DS) == self.ds):
+            found.update(pc.unique(batch[C.SURFACE]).to_pylist())
+        return sorted(found)
+
+    def batches(self, surface: str) -> Iterator[pa.RecordBatch]:
+        """Rows of a surface with `COLUMNS`: segments, then items, then users, each in the order written."""
+        for kind in KINDS:
+            yield from self._scan(COLUMNS, self._of(surface) & (pads.field(C.KIND) == kind))
+
+    def size(self, surface: str) -> Size:
+        """One cheap pass over the columns that cost memory."""
+        lists = dict.fromkeys(KINDS, 0)
+        rows = owners = items = reasons = longest = 0
+        bundle = ""
+        columns = (C.KIND, C.OWNER, C.RANK, C.ITEM_ID, C.REASON_ITEM, C.BUNDLE)
+        for batch in self._scan(columns, self._of(surface)):
+            if not len(batch):
+                continue
+            first = batch.filter(pc.equal(batch[C.RANK], 1))
+            for kind, count in zip(*_counts(first[C.KIND]), strict=True):
+                lists[kind] += count
+            rows += len(batch)
+            owners += _bytes(first[C.OWNER])
+            items += _bytes(batch[C.ITEM_ID])
+            reasons += _bytes(batch.filter(pc.equal(batch[C.KIND], "user"))[C.REASON_ITEM])
+            longest = max(longest, pc.max(batch[C.RANK]).as_py())
+            bundle = batch[C.BUNDLE][0].as_py()
+        if not rows:
+            raise BadInput(f"no lists of {self.ds} for surface {surface!r}; there are {', '.join(self.surfaces())}")
+        return Size(lists, rows, owners, items, reasons, longest, bundle)
+
+    def recorded(self, surface: str) -> tuple[str | None, datetime]:
+        """Content hash and time that `jobs.lists` left for a surface; None and now where it left none."""
+        rows = storage.read(
+            self._settings, "partitions", filters=[("table", "=", record_name(surface)), (C.DS, "=", self.ds)]
+        )
+        if not len(rows):
+            return None, datetime.now(UTC)
+        newest = rows.sort_by([("written_ts", "descending")]).slice(0, 1).to_pylist()[0]
+        return newest["content_hash"], newest["written_ts"]
+
+    def _of(self, surface: str) -> Any:
+        return (pads.field(C.DS) == self.ds) & (pads.field(C.SURFACE) == surface)
+
+    def _scan(self, columns: Sequence[str], condition: Any) -> Iterator[pa.RecordBatch]:
+        scanner = self._dataset.scanner(
+            columns=list(columns), filter=condition, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1
+        )
+        yield from scanner.to_batches()
+
+
+def record_name(surface: str) -> str:
+    """Under which name `partitions` keeps a surface's content hash."""
+    return f"lists.{surface}"
+
+
+def _counts(column: pa.Array) -> tuple[list[str], list[int]]:
+    counted = pc.value_counts(column)
+    return counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+
+
+def _bytes(column: pa.Array) -> int:
+    return pc.sum(pc.binary_length(column)).as_py() or 0

@@ -1,0 +1,86 @@
+"""Goes back to the lists before: `python -m jobs.rollback` sets `current` to what the serving version replaced."""
+
+from typing import Annotated, Any
+
+import typer
+
+from jobs.publication.door import open_redis
+from jobs.publication.versions import Versions
+from lake.command import finish
+from lake.errors import BadInput
+from lake.settings import Settings
+from models import decisions
+from storefront import contract
+from storefront.contract import DEFAULT_SURFACE, EVERYBODY, BadName, Meta
+
+
+def rollback(
+    settings: Settings, surface: str = DEFAULT_SURFACE, to: str | None = None, *, run: str = ""
+) -> dict[str, Any]:
+    """Let readers follow the version that the serving one replaced, or any other that still stands.
+
+    Returns:
+        surface, version (now serving), before, data_through.
+
+    Raises:
+        BadInput: nothing is published, nothing was replaced, or the version is gone.
+        Unavailable: a publication is at work, or Redis does not answer.
+    """
+    try:
+        contract.current_key(surface)
+    except BadName as error:
+        raise BadInput(f"--surface: {error}") from error
+    with open_redis(settings) as redis:
+        versions = Versions(redis, surface, settings.publish_lease_seconds)
+        serving = versions.current()
+        if serving is None:
+            raise BadInput(f"surface {surface}: nothing is published, so there is nothing to go back from")
+        target = _target(versions, redis, serving, to)
+        versions.acquire(target.version)
+        try:
+            if versions.current() != serving or versions.meta(target.version) != target:
+                raise BadInput(f"surface {surface}: a publication came between; look at it, then run this again")
+            versions.point(target.version)
+        finally:
+            versions.release(target.version)
+    decisions.record(
+        settings,
+        "rollback",
+        target.data_through,
+        f"{surface}: back from lists through {serving.data_through} to lists through {target.data_through}",
+        {"surface": surface, "version": target.version, "before": serving.version},
+        run=run,
+    )
+    return {
+        "surface": surface,
+        "version": target.version,
+        "before": serving.version,
+        "data_through": target.data_through,
+    }
+
+
+def _target(versions: Versions, redis: Any, serving: Meta, to: str | None) -> Meta:
+    wanted = to or serving.replaces
+    standing = f"versions that stand: {', '.join(sorted(versions.standing()))}"
+    if not wanted:
+        raise BadInput(f"version {serving.version} replaced none, so there is no way back; {standing}")
+    target = versions.meta(wanted)
+    everybody = contract.segment_key(versions.surface, wanted, EVERYBODY)
+    if target is None or target.status != "ready" or not redis.exists(everybody):
+        raise BadInput(f"version {wanted} is gone or was never whole; give --to one of the others; {standing}")
+    return target
+
+
+def main(
+    surface: Annotated[str, typer.Option(help="Surface to take back.")] = DEFAULT_SURFACE,
+    to: Annotated[str | None, typer.Option(help="This version instead of the one before.")] = None,
+    run: Annotated[str, typer.Option(help="Who asked, for the decisions table.")] = "",
+) -> None:
+    """Let readers follow the lists before."""
+    finish("rollback", lambda s: rollback(s, surface, to, run=run or "jobs.rollback"))
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command()(main)
+    app()
