@@ -28,7 +28,11 @@ from lake.errors import BadInput, GateFailed
 DS = "{{ dag_run.partition_key }}"
 """Template of the day of a partitioned run."""
 
-HOPELESS = {BadInput.exit_code: "bad input", GateFailed.exit_code: "a gate failed; nothing was replaced"}
+HOPELESS = {
+    2: "the command refused its arguments",
+    BadInput.exit_code: "bad input",
+    GateFailed.exit_code: "a gate failed; nothing was replaced",
+}
 KILL_AFTER_SECONDS = 3.0
 # Bash merges the job's two streams for the log while `tee` keeps standard output apart, where the result stands last.
 SCRIPT = 'result="$1"; shift; "$@" | tee "$result"'
@@ -117,17 +121,21 @@ class CommandOperator(BaseOperator):
         module: dotted name of the module.
         arguments: what follows it; templated, and never seen by a shell.
         report: path under the reports folder that the command writes; templated; becomes a button in the UI.
+        needs: field of the result without which the task fails for good.
     """
 
     template_fields: Sequence[str] = ("arguments", "report")
     operator_extra_links = (ReportLink(),)
     ui_color = "#e8f0e4"
 
-    def __init__(self, *, module: str, arguments: Any, report: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, module: str, arguments: Any, report: str | None = None, needs: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.module = module
         self.arguments = arguments
         self.report = report
+        self.needs = needs
         self._hook: SubprocessHook | None = None
 
     def command(self, result: Path) -> list[str]:
@@ -152,6 +160,8 @@ class CommandOperator(BaseOperator):
         width = max((len(name) for name, _ in table(result)), default=0)
         for name, value in table(result):
             self.log.info("%-*s  %s", width, name, value)
+        if self.needs and not result.get(self.needs):
+            raise AirflowFailException(f"{self.module} found no {self.needs}: {result}; see this DAG's page")
         return result
 
     def on_kill(self) -> None:
@@ -186,7 +196,7 @@ def command_task(
     Args:
         arguments: list of templated strings, or a task's output that is such a list.
         pool: the scarce thing it uses; one task at a time may.
-        more: handed to the operator (`report`, `trigger_rule`, ...).
+        more: handed to the operator (`report`, `needs`, `trigger_rule`, ...).
     """
     return CommandOperator(
         task_id=task_id,

@@ -25,6 +25,8 @@ This is the backfill. Start it again with the same range at any time: the result
 "reason": "first load"}}`. To go on to lists, run `features` with the partition key of the day after.
 """
 
+from math import ceil
+
 from airflow.sdk import Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -37,49 +39,42 @@ MOST_DAYS = 3700
 FORM = {
     "from": day_param("First day"),
     "to": day_param("Last day, included"),
-    "chunk_days": Param(120, type="integer", minimum=1, maximum=400, title="Days a chunk"),
+    "chunk_days": Param(120, type="integer", minimum=1, maximum=400, title="Days a chunk, at most"),
     "reason": Param(type="string", minLength=3, title="Why", description="For whoever reads this run later"),
     "dry_run": Param(False, type="boolean", title="Dry run", description="Only print the plan"),
 }
 
 with house_dag("history", doc=__doc__, schedule=None, tags=("by-hand",), params=FORM):
 
-    @task(multiple_outputs=False, **NO_RETRY.arguments())
+    @task(**NO_RETRY.arguments())
     def plan() -> list[list[str]]:
-        """The arguments of each chunk, in order; refuses a range that makes no sense."""
-        form = get_current_context()["params"]
+        """The arguments of each chunk but the last, whose own are kept as `last`; refuses a senseless range."""
+        context = get_current_context()
+        form = context["params"]
         try:
             days = DayRange.parse(start=form["from"], end=form["to"])
             if len(days) > MOST_DAYS:
                 raise BadInput(f"{days} has {len(days)} days, at most {MOST_DAYS} go in one run: split the range")
         except BadInput as error:
             raise AirflowFailException(str(error)) from error
-        chunks = days.chunks(form["chunk_days"])
+        count = ceil(len(days) / form["chunk_days"])
+        chunks = days.chunks(ceil(len(days) / count))
         for number, chunk in enumerate(chunks, 1):
             print(f"chunk {number} of {len(chunks)}: {chunk}, {len(chunk)} days")
-        return [["--from", f"{chunk.first}", "--to", f"{chunk.last}"] for chunk in chunks]
+        *earlier, last = [["--from", f"{chunk.first}", "--to", f"{chunk.last}"] for chunk in chunks]
+        context["ti"].xcom_push(key="last", value=last)
+        return [[*chunk, "--no-features"] for chunk in earlier]
 
     @task.short_circuit(**NO_RETRY.arguments())
     def for_real() -> bool:
         """A dry run ends here."""
         return not get_current_context()["params"]["dry_run"]
 
-    @task(**NO_RETRY.arguments())
-    def all_but_last(chunks: list[list[str]]) -> list[list[str]]:
-        """Chunks whose features nobody needs."""
-        return [[*chunk, "--no-features"] for chunk in chunks[:-1]]
-
     chunks = plan()
     land = command_task(
         "land", "jobs.land", ["--from", "{{ params['from'] }}", "--to", "{{ params['to'] }}", "--history"]
     )
     label = "{{ task.arguments[1] }} to {{ task.arguments[3] }}"
-    earlier = mapped_command("chunk", "jobs.day", all_but_last(chunks), pool=Pool.SPARK, label=label)
-    last = command_task(
-        "last_chunk",
-        "jobs.day",
-        "{{ ti.xcom_pull('plan')[-1] }}",
-        pool=Pool.SPARK,
-        trigger_rule="none_failed",
-    )
+    earlier = mapped_command("chunk", "jobs.day", chunks, pool=Pool.SPARK, label=label)
+    last = command_task("last_chunk", "jobs.day", chunks["last"], pool=Pool.SPARK, trigger_rule="none_failed")
     chunks >> for_real() >> land >> earlier >> last

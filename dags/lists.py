@@ -40,7 +40,7 @@ PINNED = "{{ ti.xcom_pull('pin')['version'] }}"
 with house_dag(
     "lists", doc=__doc__, schedule=PartitionedAssetTimetable(assets=JUDGED), tags=("nightly", "serving"), params=FORM
 ):
-    pin = command_task("pin", "models.registry", ["resolve", "--alias", "{{ params.bundle }}"])
+    pin = command_task("pin", "models.registry", ["resolve", "--alias", "{{ params.bundle }}"], needs="version")
     lists = command_task("lists", "jobs.lists", ["--ds", DS, "--bundle", PINNED])
     publish = command_task(
         "publish",

@@ -50,9 +50,10 @@ with house_dag("training", doc=__doc__, schedule=None, tags=("models",), params=
     @task(**NO_RETRY.arguments())
     def days_to_prepare(planned: dict[str, Any]) -> list[str]:
         """Arguments for the features that training needs and the lake lacks."""
-        if not planned["missing"]:
+        missing = planned.get("missing", planned["as_of"])
+        if not missing:
             raise AirflowSkipException("features of every day that training needs are there")
-        return ["--features-only", *(part for day in planned["missing"] for part in ("--as-of", day))]
+        return ["--features-only", *(part for day in missing for part in ("--as-of", day))]
 
     prepare = command_task("prepare", "jobs.day", days_to_prepare(plan.output), pool=Pool.SPARK)
     train = command_task(
