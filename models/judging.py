@@ -40,12 +40,13 @@ def champion(settings: Settings) -> Champion | None:
     Raises:
         Unavailable: MLflow does not answer and no champion is cached.
     """
-    from models.bundle import Bundle
     from models.registry import Registry
 
     found = Registry(settings).resolve("champion")
     if found is None:
         return None
+    from models.bundle import Bundle
+
     bundle = Bundle.load(found[1])
     return Champion(found[0], bundle, stored_reference(bundle.manifest))
 
