@@ -1,7 +1,9 @@
-"""A small client of Airflow's REST API v2: trigger (by partition key or by form), wait with progress, tell what failed."""
+"""A small client of Airflow's REST API v2: trigger by partition key or form, wait with progress, tell what failed."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -25,7 +27,7 @@ class Airflow:
         self.url, self._user, self._password, self._timeout = url.rstrip("/"), user, password, timeout
         self._http = requests.Session()
 
-    def call(self, method: str, path: str, body: object = None, **query: object) -> Any:
+    def call(self, method: str, path: str, body: Any = None, **query: object) -> Any:
         """One request under `/api/v2`; the decoded answer.
 
         Raises:
@@ -132,10 +134,9 @@ class Airflow:
         """A DAG's runs, newest first."""
         return list(self.call("GET", f"dags/{dag}/dagRuns", order_by="-run_after", limit=100, **query)["dag_runs"])
 
-    def run_of_key(self, dag: str, key: str, after: str = "") -> dict[str, Any] | None:
-        """The newest run for a partition key whose `queued_at` is not before `after` (ISO); None if there is none."""
-        rows = [r for r in self.runs(dag) if r.get("partition_key") == key and (r.get("queued_at") or "") >= after]
-        return rows[0] if rows else None
+    def run_of_key(self, dag: str, key: str, since: datetime) -> dict[str, Any] | None:
+        """The newest run for a partition key that was queued since an instant; None if there is none."""
+        return next((r for r in self.runs(dag) if r.get("partition_key") == key and queued_since(r, since)), None)
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """The task instances of a run."""
@@ -143,13 +144,14 @@ class Airflow:
             self.call("GET", f"dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances", limit=100)["task_instances"]
         )
 
-    def xcom(self, dag: str, run: str, task: str, key: str = "return_value") -> Any:
-        """A task's result; None if it left none."""
+    def xcom(self, dag: str, run: str, task: str, map_index: int = -1) -> Any:
+        """What a task returned; None if it left nothing."""
         try:
-            path = f"dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/xcomEntries/{key}"
-            return self.call("GET", path, deserialize=True)["value"]
+            path = f"dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/xcomEntries/return_value"
+            value = self.call("GET", path, map_index=map_index, deserialize=True)["value"]
         except BadInput:
             return None
+        return json.loads(value) if isinstance(value, str) and value[:1] in "{[" else value
 
     def wait(
         self, dag: str, run: str, say: Callable[[str], None], seconds: float = 3600, poll: float = 1.5
@@ -194,6 +196,11 @@ class Airflow:
         except NightshelfError as error:
             return f"(no log: {error})"
         return "\n".join(_log_lines(content)[-lines:])
+
+
+def queued_since(run: Mapping[str, Any], since: datetime) -> bool:
+    """Whether a run (as Airflow describes it) was queued at or after an instant."""
+    return bool(run.get("queued_at")) and datetime.fromisoformat(run["queued_at"]) >= since
 
 
 def _log_lines(content: Sequence[Any]) -> list[str]:

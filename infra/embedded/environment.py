@@ -133,6 +133,12 @@ def write(path: Path, environment: Mapping[str, str]) -> None:
     path.write_text("\n".join([*lines, "unset PYTHONDONTWRITEBYTECODE", ""]))
 
 
+def read(path: Path) -> dict[str, str]:
+    """What `write` wrote."""
+    words = [shlex.split(line) for line in path.read_text().splitlines() if line.startswith("export ")]
+    return dict(word[1].split("=", 1) for word in words)
+
+
 def redis_url(port: int) -> str:
     """Where Redis answers."""
     return f"redis://127.0.0.1:{port}/0"

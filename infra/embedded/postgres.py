@@ -38,7 +38,7 @@ class Postgres:
         return cls(binary_folder(), data, user)
 
     def command(self, port: int) -> list[str]:
-        """The server: loopback only, no Unix socket, and settings of a small database whose last second may be lost, never its integrity."""
+        """The server: loopback only, no Unix socket; a crash may cost the last second of work, never integrity."""
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
@@ -131,15 +131,15 @@ def _usable(folder: Path) -> bool:
 
 
 def _candidates() -> Iterator[Path]:
-    for path in sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda p: -float(Path(p).parent.name)):
-        yield Path(path)
+    # The set-up put PostgreSQL beside Python only where there was no other, or by request.
+    yield from map(Path, sorted(glob.glob(f"{sys.prefix}/lib/python3*/site-packages/*pgserver/pginstall*/bin"))[::-1])
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: -float(p.parent.name))
     if found := shutil.which("postgres"):
         yield Path(found).resolve().parent
     if pg_config := shutil.which("pg_config"):
         out = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True)
         if out.returncode == 0:
             yield Path(out.stdout.strip())
-    yield from (Path(p) for p in glob.glob(f"{sys.prefix}/lib/python3*/site-packages/*pgserver/pginstall*/bin"))
 
 
 def os_user() -> str | None:

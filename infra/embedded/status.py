@@ -27,7 +27,7 @@ def tree_memory(pid: int) -> int:
     return round(total / MIB)
 
 
-def report(layout: Layout, supervisor: Supervisor, say: Callable[[str], None]) -> bool:
+def table(layout: Layout, supervisor: Supervisor, say: Callable[[str], None]) -> bool:
     """Print the table; True if the stack is up and every part of it runs."""
     records = supervisor.states() if supervisor.pid() is not None else {}
     if not records:
@@ -39,8 +39,7 @@ def report(layout: Layout, supervisor: Supervisor, say: Callable[[str], None]) -
     for name, record in records.items():
         memory = tree_memory(record["pid"]) if record["pid"] else 0
         total += memory
-        say(
-            f"{name:15} {record['statename']:10} {record['pid'] or '-':>8} {memory:6}  {points.get(URL_OF.get(name, ''), '')}"
-        )
+        url = points.get(URL_OF.get(name, ""), "")
+        say(f"{name:15} {record['statename']:10} {record['pid'] or '-':>8} {memory:6}  {url}")
     say(f"{'total':15} {'':10} {'':8} {total:6}  {layout.var}")
     return all(record["statename"] == "RUNNING" for record in records.values())
