@@ -23,9 +23,7 @@ class Night:
     """`land`, `day`, `judge`, `lists`, `publish`, and `train` if the models were trained."""
 
 
-def load(
-    airflow: Airflow, first: str, last: str, chunk_days: int, reason: str, say: Callable[[str], None]
-) -> dict[str, int]:
+def load(airflow: Airflow, days: DayRange, chunk_days: int, reason: str, say: Callable[[str], None]) -> dict[str, int]:
     """A range of days through the `history` DAG.
 
     Returns:
