@@ -27,6 +27,8 @@ from lake.errors import BadInput, GateFailed
 
 DS = "{{ dag_run.partition_key }}"
 """Template of the day of a partitioned run."""
+RUN = "{{ dag_run.run_id }}"
+"""Template of the run's own name, for records."""
 
 HOPELESS = {
     2: "the command refused its arguments",
@@ -119,7 +121,7 @@ class CommandOperator(BaseOperator):
 
     Args:
         module: dotted name of the module.
-        arguments: what follows it; templated, and never seen by a shell.
+        arguments: what follows it; templated, never seen by a shell; one that renders empty is left out.
         report: path under the reports folder that the command writes; templated; becomes a button in the UI.
         needs: field of the result without which the task fails for good.
     """
@@ -144,7 +146,7 @@ class CommandOperator(BaseOperator):
         python = str(own) if own.exists() else sys.executable
         tied = [tool, "--pdeathsig", "TERM"] if (tool := shutil.which("setpriv")) else []
         shell = [*tied, "bash", "-o", "pipefail", "-c", SCRIPT, "bash", str(result)]
-        return [*shell, *tied, python, "-m", self.module, *map(str, self.arguments)]
+        return [*shell, *tied, python, "-m", self.module, *(a for a in map(str, self.arguments) if a)]
 
     def execute(self, context: Context) -> dict[str, Any]:
         self._hook = SubprocessHook()

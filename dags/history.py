@@ -12,7 +12,7 @@ Nothing is announced: no judging, no list is moved.
 
 ### What is normal
 Chunks run in order, one at a time (pool `spark`). Days that did not change are not written again. A dry run prints the
-plan and skips the rest.
+plan, inspects the deliveries and skips the rest.
 
 ### What is an incident
 * `plan` failed: the form is wrong; the log says how. `land` failed: a delivery is missing that must not be.
@@ -41,7 +41,7 @@ FORM = {
     "to": day_param("Last day, included"),
     "chunk_days": Param(120, type="integer", minimum=1, maximum=400, title="Days a chunk, at most"),
     "reason": Param(type="string", minLength=3, title="Why", description="For whoever reads this run later"),
-    "dry_run": Param(False, type="boolean", title="Dry run", description="Only print the plan"),
+    "dry_run": Param(False, type="boolean", title="Dry run", description="Only plan, and inspect the deliveries"),
 }
 
 with house_dag("history", doc=__doc__, schedule=None, tags=("by-hand",), params=FORM):
@@ -71,10 +71,9 @@ with house_dag("history", doc=__doc__, schedule=None, tags=("by-hand",), params=
         return not get_current_context()["params"]["dry_run"]
 
     chunks = plan()
-    land = command_task(
-        "land", "jobs.land", ["--from", "{{ params['from'] }}", "--to", "{{ params['to'] }}", "--history"]
-    )
+    days = ["--from", "{{ params['from'] }}", "--to", "{{ params['to'] }}"]
+    land = command_task("land", "jobs.land", [*days, "--history", "{{ '--dry-run' if params.dry_run else '' }}"])
     label = "{{ task.arguments[1] }} to {{ task.arguments[3] }}"
     earlier = mapped_command("chunk", "jobs.day", chunks, pool=Pool.SPARK, label=label)
     last = command_task("last_chunk", "jobs.day", chunks["last"], pool=Pool.SPARK, trigger_rule="none_failed")
-    chunks >> for_real() >> land >> earlier >> last
+    chunks >> land >> for_real() >> earlier >> last

@@ -28,7 +28,7 @@ not newer.
 from airflow.sdk import Param, PartitionedAssetTimetable
 
 from dags.assets import JUDGED
-from dags.commands import DS, command_task, day_given
+from dags.commands import DS, RUN, command_task, day_given
 from dags.policy import Pool, Retry, house_dag
 
 FORM = {
@@ -45,7 +45,7 @@ with house_dag(
     publish = command_task(
         "publish",
         "jobs.publish",
-        ["--ds", DS, "{{ '--replace' if params.replace else '--no-replace' }}"],
+        ["--ds", DS, "--run", RUN, "{{ '--replace' if params.replace else '--no-replace' }}"],
         pool=Pool.REDIS,
         retry=Retry(6),
     )

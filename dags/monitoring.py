@@ -34,7 +34,7 @@ from airflow.sdk import PartitionedAssetTimetable, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from dags.assets import FEATURES, JUDGED
-from dags.commands import DS, command_task, day_given
+from dags.commands import DS, RUN, command_task, day_given
 from dags.policy import NO_RETRY, house_dag
 
 
@@ -49,7 +49,7 @@ VERDICT = "{{ ti.xcom_pull('judge')['%s'] }}"
 with house_dag(
     "monitoring", doc=__doc__, schedule=PartitionedAssetTimetable(assets=FEATURES), tags=("nightly", "quality")
 ):
-    judge = command_task("judge", "models.judging", ["--ds", DS], report=f"judging/{DS}.html")
+    judge = command_task("judge", "models.judging", ["--ds", DS, "--run", RUN], report=f"judging/{DS}.html")
 
     @task.branch(**NO_RETRY.arguments())
     def retrain(verdict: dict[str, Any]) -> str:
