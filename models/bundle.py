@@ -1,7 +1,7 @@
 """The one thing that training leaves behind and scoring loads: stage one, ranker, configuration, provenance.
 
-A folder: `manifest.json`, and the arrays of each trained model as `.npz`. No pickle, no TensorFlow: scoring is numpy, so
-that lists and judging start at once.
+A folder: `manifest.json`, and the arrays of each trained model as `.npz`. No pickle, no TensorFlow: scoring is numpy,
+so that lists and judging start at once.
 """
 
 import json
@@ -50,7 +50,7 @@ class Bundle:
         self.config = config
         self.two_tower = two_tower
         self.ranker = ranker
-        self._prepared: tuple[int, Union] | None = None
+        self._prepared: tuple[Snapshot, Union] | None = None
 
     @property
     def trained_through(self) -> date:
@@ -85,8 +85,8 @@ class Bundle:
 
     def prepared(self, snapshot: Snapshot) -> Union:
         """The candidate sources made ready for a snapshot; kept for the snapshot used last."""
-        if self._prepared is None or self._prepared[0] != id(snapshot):
-            self._prepared = (id(snapshot), Union(make_sources(self.config, self.two_tower), self.config, snapshot))
+        if self._prepared is None or self._prepared[0] is not snapshot:
+            self._prepared = (snapshot, Union(make_sources(self.config, self.two_tower), self.config, snapshot))
         return self._prepared[1]
 
     def score(

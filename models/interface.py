@@ -48,6 +48,13 @@ class Scorer(Protocol):
         """
         ...
 
+    def signals(self, rows: Ints) -> dict[str, Floats]:
+        """Blocks that the ranker sees: `scores` under the source's name first, and whatever else the source knows.
+
+        The names and their order do not depend on `rows`.
+        """
+        ...
+
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """Why the source proposes each pair `(rows[n], items[n])`."""
         ...

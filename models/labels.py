@@ -1,6 +1,7 @@
 """What counts as success: the items a shopper touched."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date
 
 import pyarrow.compute as pc
@@ -8,6 +9,7 @@ import pyarrow.compute as pc
 from lake import mapping, storage
 from lake.columns import Columns as C
 from lake.settings import Settings
+from models.config import EventWeights
 
 
 def touched(settings: Settings, first: date, last: date) -> dict[str, set[str]]:
@@ -19,6 +21,11 @@ def touched(settings: Settings, first: date, last: date) -> dict[str, set[str]]:
     Returns:
         user id -> item ids, shoppers ascending; shoppers without such an event are absent.
     """
+    return {user: set(items) for user, items in gains(settings, first, last, EventWeights()).items()}
+
+
+def gains(settings: Settings, first: date, last: date, weights: EventWeights) -> dict[str, dict[str, float]]:
+    """As `touched`, each item with the weight of the most committed thing that the shopper did with it."""
     columns = (C.USER_ID, C.ITEM_ID, C.EVENT_TYPE, C.VALUE)
     rows = storage.read(settings, "events", start=first.isoformat(), end=last.isoformat(), columns=columns)
     rows = rows.filter(pc.is_valid(rows[C.USER_ID]))
@@ -27,8 +34,9 @@ def touched(settings: Settings, first: date, last: date) -> dict[str, set[str]]:
         rating = mapping.load(settings.source).events.rating
         liked = pc.greater_equal(rows[C.VALUE], rating.positive_from) if rating else pc.invert(rated)
         rows = rows.filter(pc.fill_null(pc.or_kleene(pc.invert(rated), liked), False))
-    pairs = rows.select([C.USER_ID, C.ITEM_ID]).group_by([C.USER_ID, C.ITEM_ID]).aggregate([])
-    found: dict[str, set[str]] = defaultdict(set)
-    for user, item in sorted(zip(pairs[C.USER_ID].to_pylist(), pairs[C.ITEM_ID].to_pylist(), strict=True)):
-        found[user].add(item)
+    distinct = rows.select(list(columns[:3])).group_by(list(columns[:3])).aggregate([]).sort_by(C.USER_ID)
+    said: Mapping[str, float] = weights.model_dump()
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for user, item, kind in zip(*(distinct[name].to_pylist() for name in columns[:3]), strict=True):
+        found[user][item] = max(found[user].get(item, 0.0), said[kind])
     return dict(found)

@@ -1,7 +1,7 @@
 """Everything the models may know as of a day, as arrays.
 
 A snapshot is read once from the lake with `deltalake`, cut by both clocks, and is all that training, scoring and
-judging see. Vocabularies are sorted, and events are sorted by content, so the order of rows in the lake changes nothing.
+judging see. Vocabularies are sorted, and events are sorted by content, so the order of rows changes nothing.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class Catalogue:
     age_days: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """What is known as of a day.
 
@@ -114,20 +114,20 @@ class Snapshot:
         return load(settings, as_of, exact=exact)
 
     @cached_property
-    def _user_rows(self) -> dict[str, int]:
+    def user_index(self) -> dict[str, int]:
         return {user: row for row, user in enumerate(self.users)}
 
     @cached_property
-    def _item_rows(self) -> dict[str, int]:
+    def item_index(self) -> dict[str, int]:
         return {item: row for row, item in enumerate(self.items)}
 
     def rows_of(self, users: Sequence[str]) -> Ints:
         """int32 rows of users, -1 for those the snapshot does not know."""
-        return np.fromiter((self._user_rows.get(user, -1) for user in users), np.int32, len(users))
+        return np.fromiter((self.user_index.get(user, -1) for user in users), np.int32, len(users))
 
     def items_of(self, items: Sequence[str]) -> Ints:
         """int32 indices of items, -1 for those the snapshot does not know."""
-        return np.fromiter((self._item_rows.get(item, -1) for item in items), np.int32, len(items))
+        return np.fromiter((self.item_index.get(item, -1) for item in items), np.int32, len(items))
 
     @cached_property
     def days_of_history(self) -> int:

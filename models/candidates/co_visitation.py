@@ -1,0 +1,95 @@
+"""Co-visitation: the partners of what the shopper had, by relation, weighted by how fresh each item of the history is."""
+
+import numpy as np
+from scipy import sparse
+
+from models.candidates.history import History
+from models.config import EventWeights
+from models.interface import NO_SCORE, Floats, Ints, Reasons
+from models.snapshot import RELATIONS, Snapshot
+
+HALF_LIFE_DAYS = 30.0
+
+
+class CoVisitation:
+    """History-weighted sums over the partners of each item, one a relation; the proposal is their sum."""
+
+    name = "co_visitation"
+
+    def __init__(self, weights: EventWeights) -> None:
+        self.weights = weights
+
+    def prepare(self, snapshot: Snapshot) -> "CoVisitationScorer":
+        return CoVisitationScorer(snapshot, History.of(snapshot, self.weights))
+
+
+class CoVisitationScorer:
+    """See `CoVisitation`."""
+
+    def __init__(self, snapshot: Snapshot, history: History) -> None:
+        self.history = history
+        self.partners = {name: _without_self(snapshot.co_visitation[name]) for name in RELATIONS}
+        self.all: sparse.csr_matrix = sum(self.partners.values(), sparse.csr_matrix((history.items, history.items)))
+        fresh = np.exp2(-np.maximum(history.last_age, 0.0) / HALF_LIFE_DAYS)
+        self._weight = _share(history, fresh * np.log1p(history.weight))
+        self._latest = _share(history, np.where(history.visits_ago == 0, np.log1p(history.weight), 0.0))
+
+    def scores(self, rows: Ints) -> Floats:
+        return _proposals(self.history.matrix(rows, self._weight) @ self.all)
+
+    def signals(self, rows: Ints) -> dict[str, Floats]:
+        freshest = self.history.matrix(rows, self._weight)
+        latest = self.history.matrix(rows, self._latest)
+        blocks = {"co_visitation": _proposals(freshest @ self.all)}
+        blocks |= {f"co_{name}": _dense(freshest @ partners) for name, partners in self.partners.items()}
+        return blocks | {"co_latest": _dense(latest @ self.all)}
+
+    def explain(self, rows: Ints, items: Ints) -> Reasons:
+        """The item of the history that adds most to the pair's score."""
+        code = np.full(len(rows), "co", dtype=object)
+        return Reasons(code, strongest(self.history, self._weight, self.all, rows, items).astype(object))
+
+
+def strongest(history: History, weight: Floats, partners: sparse.csr_matrix, rows: Ints, items: Ints) -> Ints:
+    """For each pair the item of the user's history with the largest `weight * partners[item, target]`, -1 if none."""
+    best = np.full(len(rows), -1, np.int32)
+    table = partners.tocsr()
+    table.sort_indices()
+    owners = np.repeat(np.arange(table.shape[0], dtype=np.int64), np.diff(table.indptr))
+    keys = owners * history.items + table.indices
+    chunk = 50_000
+    for start in range(0, len(rows), chunk):
+        part = slice(start, start + chunk)
+        pair, at = history.spans(rows[part])
+        if not len(pair) or not len(keys):
+            continue
+        wanted = history.item[at].astype(np.int64) * history.items + items[part][pair]
+        found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        gain = np.where(keys[found] == wanted, table.data[found] * weight[at], 0.0)
+        order = np.lexsort((at, -gain, pair))
+        first = order[np.unique(pair[order], return_index=True)[1]]
+        told = first[gain[first] > 0]
+        best[start + pair[told]] = history.item[at[told]]
+    return best
+
+
+def _without_self(partners: sparse.csr_matrix) -> sparse.csr_matrix:
+    kept = partners.tocoo()
+    keep = kept.row != kept.col
+    return sparse.csr_matrix((kept.data[keep], (kept.row[keep], kept.col[keep])), shape=partners.shape)
+
+
+def _share(history: History, values: Floats) -> Floats:
+    """Weights that add up to one for each user, so that long histories do not score higher."""
+    total = np.bincount(history.user, values, len(history.ptr) - 1)
+    return (values / np.maximum(total, 1e-9)[history.user]).astype(np.float32)
+
+
+def _dense(product: sparse.csr_matrix) -> Floats:
+    return np.asarray(product.toarray(), dtype=np.float32)
+
+
+def _proposals(product: sparse.csr_matrix) -> Floats:
+    block = _dense(product)
+    block[block <= 0] = NO_SCORE
+    return block

@@ -1,0 +1,53 @@
+"""New items: arrivals in the categories that the shopper likes."""
+
+import numpy as np
+
+from models.interface import NO_SCORE, Floats, Ints, Reasons
+from models.snapshot import Snapshot
+
+NEW_DAYS = 30.0
+"""An item is new for this long, or for half of the log's length where that is shorter."""
+ANY_CATEGORY = 0.05
+"""Share granted to categories that the shopper has not met."""
+
+
+class NewItems:
+    """Arrivals, the freshest first, weighted by the shopper's share of events in their category."""
+
+    name = "new_items"
+
+    def prepare(self, snapshot: Snapshot) -> "NewItemsScorer":
+        return NewItemsScorer(snapshot)
+
+
+class NewItemsScorer:
+    """See `NewItems`; `fresh` is float32 `[items]`, zero for what is not new."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        catalogue = snapshot.catalogue
+        age = np.nan_to_num(catalogue.age_days, nan=np.inf)
+        limit = min(NEW_DAYS, snapshot.days_of_history / 2)
+        sold = np.nan_to_num(snapshot.item_features.get("visitors", np.zeros(len(age), np.float32)))
+        appeal = np.log2(2.0 + sold)
+        fresh = np.where(age <= limit, np.exp2(-age / max(limit / 2, 1e-6)) * appeal, 0.0)
+        self.fresh = np.where(catalogue.in_stock, fresh, 0.0).astype(np.float32)
+        self._category = catalogue.category
+        self._names = np.array([*catalogue.categories, ""], dtype=object)
+        self._affinity = snapshot.category_affinity
+        self._new = np.flatnonzero(self.fresh)
+
+    def scores(self, rows: Ints) -> Floats:
+        block = np.full((len(rows), len(self.fresh)), NO_SCORE, np.float32)
+        if len(self._new) and len(rows):
+            liked = np.zeros((len(rows), self._affinity.shape[1] + 1), np.float32)
+            known = rows >= 0
+            liked[known, :-1] = self._affinity[rows[known]].toarray()
+            block[:, self._new] = self.fresh[self._new] * (ANY_CATEGORY + liked[:, self._category[self._new]])
+        return block
+
+    def signals(self, rows: Ints) -> dict[str, Floats]:
+        return {"new_items": self.scores(rows)}
+
+    def explain(self, rows: Ints, items: Ints) -> Reasons:
+        """The item's category; empty where the catalogue gives none."""
+        return Reasons(np.full(len(rows), "new", dtype=object), self._names[self._category[items]])

@@ -1,0 +1,106 @@
+"""Trains the two-tower with TensorFlow Recommenders, in a process of its own.
+
+`python -m models.candidates.two_tower --workdir DIR --fits past,final` reads `DIR/<fit>.npz` (see `two_tower_data`) and
+leaves `DIR/<fit>/arrays.npz`, a SavedModel of the query tower and `DIR/<fit>/done.json`. The first fit stops early on its
+held-out days; a later one without held-out days runs for as many epochs. A finished fit is not repeated, and a killed one
+goes on after its last whole epoch. TFRS needs the legacy Keras, which must be chosen before TensorFlow is imported.
+"""
+
+import os
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from lake.command import finish
+from lake.settings import Settings
+from models.candidates import two_tower_data
+from models.config import TrainingConfig, TwoTowerConfig
+from models.device import Device, choose
+
+log = logging.getLogger("nightshelf.two_tower")
+
+Arrays = Mapping[str, NDArray[Any]]
+RECALL_AT = 100
+
+
+def fit(name: str, workdir: Path, config: TrainingConfig, device: Device, epochs: int | None) -> dict[str, Any]:
+    """Train one two-tower, or take up where a killed training stopped.
+
+    Args:
+        epochs: how many to run; None = until the held-out recall stops rising.
+
+    Returns:
+        epochs, held-out recall (None without held-out days), examples and seconds.
+    """
+    import tensorflow as tf
+
+    from models.candidates.two_tower_fit import KeepBest, batches, held_out_batch
+    from models.candidates.two_tower_model import TwoTowerModel
+
+    folder, started = workdir / name, time.monotonic()
+    done = folder / "done.json"
+    if done.is_file():
+        return dict(json.loads(done.read_text()))
+    folder.mkdir(parents=True, exist_ok=True)
+    with np.load(workdir / f"{name}.npz") as stored:
+        data = {key: stored[key] for key in stored.files}
+    size = config.two_tower
+    tf.keras.utils.set_random_seed(config.seed)
+    with device.strategy.scope():
+        model = TwoTowerModel(data, size, device.compute_dtype)
+        model.compile(optimizer=tf.keras.optimizers.legacy.Adam(size.learning_rate))
+    best = KeepBest(folder, held_out_batch(data, size), data, size.patience if epochs is None else None)
+    model.fit(
+        batches(data, size, config.seed),
+        epochs=epochs or size.max_epochs,
+        verbose=0,
+        callbacks=[best, tf.keras.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False)],
+    )
+    best.restore(model)
+    two_tower_data.save(model.export_arrays(data), folder / "arrays.npz")
+    tf.saved_model.save(model.query_module(), str(folder / "query_tower"))
+    result = {
+        "epochs": best.epochs,
+        "recall": best.recall,
+        "examples": len(data["target"]),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    done.write_text(json.dumps(result))
+    log.info("two-tower %s: %s", name, result)
+    return result
+
+
+def train(settings: Settings, workdir: Path, fits: list[str]) -> dict[str, Any]:
+    """Run fits in order in one process; each later one takes the number of epochs from the first."""
+    config = TrainingConfig.parse((workdir / "config.json").read_text())
+    device = choose(settings)
+    results: dict[str, Any] = {"device": device.describe()}
+    epochs: int | None = None
+    for name in fits:
+        results[name] = fit(name, workdir, config, device, epochs)
+        epochs = results[name]["epochs"]
+    return results
+
+
+def command(
+    workdir: Annotated[Path, typer.Option(help="Folder with config.json and an .npz a fit.")],
+    fits: Annotated[str, typer.Option(help="Names of fits, comma-separated, in order.")] = "past,final",
+) -> None:
+    """Train two-towers from prepared arrays."""
+    finish("models.candidates.two_tower", lambda settings: train(settings, workdir, fits.split(",")))
+
+
+__all__ = ["TwoTowerConfig", "fit", "train"]
+
+if __name__ == "__main__":
+    typer.run(command)

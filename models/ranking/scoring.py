@@ -1,0 +1,89 @@
+"""The ranker at work, in numpy: the Wide & Deep's arrays over the candidates of a batch of users."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.candidates.union import Block, Union
+from models.interface import SOURCES, Floats, Ints, Ranked
+from models.ranking.features import PairFeatures, Pairs
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def forward(arrays: Arrays, pairs: Pairs) -> Floats:
+    """The Wide & Deep's scores, float32 `[pairs]`.
+
+    `wide_deep.build` is the same network in Keras, and a test holds the two against each other.
+    """
+    dense = np.clip((pairs.dense - arrays["mean"]) / arrays["spread"], -5.0, 5.0)
+    buckets = arrays["wide_table"].shape[1]
+    total = np.zeros(len(dense), np.float32)
+    for cross, table in enumerate(arrays["wide_table"]):
+        total += table[pairs.wide[:, cross] % buckets]
+    hidden = np.concatenate([dense, arrays["item_table"][pairs.item % len(arrays["item_table"])]], axis=1)
+    layers = sum(name.startswith("kernel_") for name in arrays)
+    for layer in range(layers):
+        hidden = hidden @ arrays[f"kernel_{layer}"] + arrays[f"bias_{layer}"]
+        if layer < layers - 1:
+            hidden = np.maximum(hidden, 0.0)
+    return (total + hidden[:, 0]).astype(np.float32)
+
+
+def untrained(block: Block, batch: Ints, items: Ints) -> Floats:
+    """The order of a bundle without ranker: own items first, then what sells."""
+    total = np.zeros(len(batch), np.float32)
+    for name, weight in (("own_items", 1.0), ("popular", 0.5)):
+        if name in block.signals:
+            values = block.signals[name]
+            best = np.maximum(values.max(axis=1, initial=0.0), 1e-9)[batch]
+            found = values[batch, items]
+            total += np.where(np.isfinite(found), weight * found / best, 0.0).astype(np.float32)
+    return total
+
+
+def rank(
+    union: Union, ranker: Arrays | None, rows: Ints, count: int, *, only_new: bool = False, memory_mb: int = 1024
+) -> Ranked:
+    """Candidates of users, ranked; see `Bundle.score`."""
+    features = PairFeatures(union) if ranker is not None else None
+    depth = union.config.per_source * (2 if only_new else 1)
+    parts = []
+    for part in union.batches(len(rows), memory_mb):
+        block = union.block(rows[part], depth)
+        batch, items = union.candidates(block, count, only_new=only_new)
+        if features is not None and ranker is not None:
+            score = forward(ranker, features.of(block, batch, items))
+        else:
+            score = untrained(block, batch, items)
+        ranks = block.ranks_at(batch, items)
+        order = np.lexsort((items, -score, batch))
+        source = np.where(ranks > 0, ranks, np.iinfo(np.int16).max).argmin(axis=1).astype(np.int8)
+        user = (batch + part.start).astype(np.int32)
+        parts.append(Ranked(user[order], items[order], score[order], source[order], ranks[order]))
+    return Ranked.concatenate(parts)
+
+
+def score_pairs(union: Union, ranker: Arrays | None, rows: Ints, items: Ints, *, memory_mb: int = 1024) -> Floats:
+    """Scores of given pairs, in their order; unknown items get the lowest float32."""
+    out = np.full(len(rows), np.finfo(np.float32).min, np.float32)
+    features = PairFeatures(union) if ranker is not None else None
+    users, owner = np.unique(rows, return_inverse=True)
+    order = np.argsort(owner, kind="stable")
+    order = order[items[order] >= 0]
+    for part in union.batches(len(users), memory_mb):
+        mine = order[np.searchsorted(owner[order], part.start) : np.searchsorted(owner[order], part.stop)]
+        if not len(mine):
+            continue
+        block = union.block(users[part].astype(np.int32))
+        batch = (owner[mine] - part.start).astype(np.int32)
+        if features is not None and ranker is not None:
+            out[mine] = forward(ranker, features.of(block, batch, items[mine]))
+        else:
+            out[mine] = untrained(block, batch, items[mine])
+    return out
+
+
+__all__ = ["SOURCES", "forward", "rank", "score_pairs", "untrained"]

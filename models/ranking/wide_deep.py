@@ -1,0 +1,194 @@
+"""The Wide & Deep ranker in Keras (Cheng et al., DLRS 2016): trained here, used as arrays by `scoring`.
+
+The wide part adds one weight for each hashed cross; the deep part is a small network over the normalised dense features
+and a small embedding of the item. The loss compares the candidates of one query with each other.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lake.errors import BadInput
+from models.config import RankerConfig
+from models.device import Device
+from models.interface import Floats
+from models.ranking.examples import Examples
+from models.ranking.features import CROSSES, NAMES
+
+log = logging.getLogger("nightshelf.ranker")
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained ranker: its arrays, the epochs it took and the held-out loss (None without held-out queries)."""
+
+    arrays: Arrays
+    epochs: int
+    loss: float | None
+
+
+def normalisation(dense: Floats) -> tuple[Floats, Floats]:
+    """Mean and spread of each feature; a constant feature gets spread 1."""
+    mean, spread = dense.mean(axis=0, dtype=np.float64), dense.std(axis=0, dtype=np.float64)
+    return mean.astype(np.float32), np.where(spread > 1e-6, spread, 1.0).astype(np.float32)
+
+
+def build(config: RankerConfig, mean: Floats, spread: Floats) -> Any:
+    """The network: inputs `dense`, `wide`, `item` of `[queries, candidates, ...]`, output logits, padding included."""
+    import keras
+
+    dense = keras.Input((None, len(NAMES)), name="dense")
+    wide = keras.Input((None, len(CROSSES)), dtype="int32", name="wide")
+    item = keras.Input((None,), dtype="int32", name="item")
+    scaled = keras.layers.Rescaling(1.0 / spread, -mean / spread, dtype="float32")(dense)
+    scaled = keras.layers.ReLU(max_value=10.0, dtype="float32")(scaled + 5.0) - 5.0
+    cross = keras.layers.Embedding(
+        len(CROSSES) * config.cross_buckets,
+        1,
+        embeddings_initializer="zeros",
+        embeddings_regularizer=None,
+        name="wide_table",
+        dtype="float32",
+    )(wide)
+    vector = keras.layers.Embedding(config.cross_buckets, max(config.item_dim, 1), name="item_table")(item)
+    hidden = keras.layers.Concatenate()([scaled, vector * (1.0 if config.item_dim else 0.0)])
+    for layer, width in enumerate(config.hidden):
+        hidden = keras.layers.Dense(width, activation="relu", name=f"deep_{layer}")(hidden)
+        hidden = keras.layers.Dropout(config.dropout)(hidden)
+    deep = keras.layers.Dense(1, name=f"deep_{len(config.hidden)}", dtype="float32")(hidden)
+    total = keras.ops.sum(cross[..., 0], axis=-1) + deep[..., 0]
+    return keras.Model([dense, wide, item], total)
+
+
+def fit(
+    examples: Examples,
+    config: RankerConfig,
+    device: Device,
+    workdir: Path,
+    *,
+    seed: int,
+    epochs: int | None = None,
+    scale: tuple[Floats, Floats] | None = None,
+) -> Fitted:
+    """Train a ranker; a killed training goes on after its last whole epoch.
+
+    Args:
+        workdir: folder of this fit's checkpoints.
+        epochs: how many to run on all queries; None = hold out users and stop when their loss stops falling.
+
+    Raises:
+        BadInput: the loss became NaN or infinite; names the batch.
+    """
+    import keras
+
+    from models.ranking.losses import LOSSES
+
+    started = time.monotonic()
+    keras.utils.set_random_seed(seed)
+    mean, spread = scale or normalisation(examples.pairs.dense)
+    held = _held_out(examples, config.held_out, seed) if epochs is None else np.zeros(len(examples), np.bool_)
+    keras.config.set_dtype_policy("float32" if device.compute_dtype == "float32" else f"mixed_{device.compute_dtype}")
+    with device.strategy.scope():
+        model = build(config, mean, spread)
+        model.compile(
+            optimizer=keras.optimizers.Adam(config.learning_rate), loss=_mean_loss(LOSSES[config.loss], config)
+        )
+    callbacks: list[Any] = [_StopOnNaN(), keras.callbacks.BackupAndRestore(str(workdir / "backup"))]
+    if held.any():
+        callbacks.append(keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True))
+    history = model.fit(
+        _dataset(examples.take(np.flatnonzero(~held)), config, seed),
+        validation_data=_dataset(examples.take(np.flatnonzero(held)), config, None) if held.any() else None,
+        epochs=epochs or config.max_epochs,
+        verbose=0,
+        callbacks=callbacks,
+    ).history
+    losses = history.get("val_loss") or []
+    best = int(np.argmin(losses)) + 1 if losses else len(history["loss"])
+    log.info(
+        "ranker: %d queries, %d epochs, best %d, loss %.4f, held-out %s, %.1f s",
+        len(examples),
+        len(history["loss"]),
+        best,
+        history["loss"][-1],
+        f"{min(losses):.4f}" if losses else "-",
+        time.monotonic() - started,
+    )
+    return Fitted(_export(model, config, mean, spread), best, float(min(losses)) if losses else None)
+
+
+def _held_out(examples: Examples, share: float, seed: int) -> NDArray[np.bool_]:
+    """Whether a query's user is held out; all queries of a user go the same way."""
+    users = np.unique(examples.user.astype(str))
+    drawn = np.random.default_rng(seed).random(len(users)) < share
+    return drawn[np.searchsorted(users, examples.user.astype(str))]
+
+
+def _mean_loss(loss: Any, config: RankerConfig) -> Any:
+    def mean(gain: Any, logit: Any) -> Any:
+        import keras
+
+        return keras.ops.mean(loss(gain, logit))
+
+    mean.__name__ = config.loss
+    return mean
+
+
+def _dataset(examples: Examples, config: RankerConfig, seed: int | None) -> Any:
+    """Batches of padded queries; a whole batch is gathered at once. Shuffled where a seed is given."""
+    import tensorflow as tf
+
+    dense, gain = tf.constant(examples.pairs.dense), tf.constant(examples.gain)
+    wide, item = tf.constant(_bounded(examples.pairs.wide, config)), tf.constant(examples.pairs.item)
+    item = item % config.cross_buckets
+    ptr = tf.constant(examples.ptr)
+
+    def gather(queries: Any) -> Any:
+        begin, end = tf.gather(ptr, queries), tf.gather(ptr, queries + 1)
+        at = begin[:, None] + tf.range(tf.reduce_max(end - begin))[None, :]
+        valid = at < end[:, None]
+        at = tf.where(valid, at, begin[:, None])
+        inputs = (tf.gather(dense, at), tf.gather(wide, at), tf.gather(item, at))
+        return inputs, tf.where(valid, tf.gather(gain, at), -1.0)
+
+    order = tf.data.Dataset.range(len(examples))
+    if seed is not None:
+        order = order.shuffle(max(len(examples), 1), seed=seed, reshuffle_each_iteration=True)
+    return order.batch(config.batch_queries).map(gather, num_parallel_calls=2).prefetch(2)
+
+
+def _bounded(wide: NDArray[np.int32], config: RankerConfig) -> NDArray[np.int32]:
+    """Each cross in its own stretch of the one wide table."""
+    return (wide % config.cross_buckets + np.arange(len(CROSSES)) * config.cross_buckets).astype(np.int32)
+
+
+def _export(model: Any, config: RankerConfig, mean: Floats, spread: Floats) -> Arrays:
+    """What `scoring.forward` needs."""
+    wide = model.get_layer("wide_table").get_weights()[0].reshape(len(CROSSES), config.cross_buckets)
+    item = model.get_layer("item_table").get_weights()[0] * (1.0 if config.item_dim else 0.0)
+    arrays: Arrays = {"mean": mean, "spread": spread, "wide_table": wide, "item_table": item}
+    for layer in range(len(config.hidden) + 1):
+        arrays[f"kernel_{layer}"], arrays[f"bias_{layer}"] = model.get_layer(f"deep_{layer}").get_weights()
+    return arrays
+
+
+def _StopOnNaN() -> Any:
+    import keras
+
+    class StopOnNaN(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+            loss = float((logs or {}).get("loss", 0.0))
+            if not np.isfinite(loss):
+                raise BadInput(
+                    f"ranker: the loss became {loss} at batch {batch}; lower ranker.learning_rate, and look for features "
+                    "that are not finite"
+                )
+
+    return StopOnNaN()
