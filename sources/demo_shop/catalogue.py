@@ -1,11 +1,12 @@
 """What is on sale on a day: articles with words, prices, margins, stock, new arrivals and planted complements.
 
 The catalogue has a fixed number of places (`slots`). Most hold the same article for ever; about a quarter of those of
-durable goods turn over: the article is discontinued after some months and a new one arrives in its place.
+durable goods turn over: the article is discontinued after some months and a new one arrives in its place. The file of
+a day still lists what was discontinued lately, as sold out.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -23,6 +24,8 @@ PROMOTED_SHARE, PROMOTION = 0.08, 0.8
 """Share of articles on promotion in a week, and the factor on their price."""
 OUT_OF_STOCK_SHARE = 0.12
 """Share of articles that are sold out for 2 to 6 days in a stretch of 20 days."""
+DISCONTINUED_DAYS = 30
+"""How long a discontinued article is still listed, without stock."""
 NOVELTY, NOVELTY_DAYS = 1.0, 10.0
 """What being new adds to an article's log appeal, and the days in which that fades to a third."""
 
@@ -78,7 +81,7 @@ def partners(shop: Shop) -> Ints:
     return np.where((paired[leaf] >= 0) & (partner < shop.items), partner, -1)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=48)
 def catalogue(shop: Shop, day: date) -> Catalogue:
     """The catalogue as known on a day."""
     seed, today = shop.seed, day.toordinal()
@@ -154,18 +157,17 @@ def _words(shop: Shop, slot: int, generation: int) -> tuple[int, str, str]:
 
 
 def rows(shop: Shop, day: date) -> list[tuple[str, str, str, str, str, float, float, int]]:
-    """The catalogue file of a day: item, title, description, category, brand, price, margin, stock."""
-    known = catalogue(shop, day)
-    words = [_words(shop, s, g) for s, g in enumerate(known.generation.tolist())]
-    return [
-        (item, title, description, LEAVES[leaf].path, BRANDS[brand], price, margin, stock)
-        for item, (brand, title, description), leaf, price, margin, stock in zip(
-            known.item_id.tolist(),
-            words,
-            known.leaf.tolist(),
-            known.price.tolist(),
-            known.margin.tolist(),
-            known.stock.tolist(),
-            strict=True,
-        )
-    ]
+    """The catalogue file of a day: item, title, description, category, brand, price, margin, stock.
+
+    One row a place, then one for each article discontinued in the last `DISCONTINUED_DAYS` days, with stock 0.
+    """
+    known, before = catalogue(shop, day), catalogue(shop, day - timedelta(days=DISCONTINUED_DAYS))
+    listed = [_row(shop, known, slot, int(known.stock[slot])) for slot in range(len(known))]
+    gone = np.flatnonzero(known.generation != before.generation)
+    return listed + [_row(shop, before, slot, 0) for slot in gone.tolist()]
+
+
+def _row(shop: Shop, goods: Catalogue, slot: int, stock: int) -> tuple[str, str, str, str, str, float, float, int]:
+    brand, title, description = _words(shop, slot, int(goods.generation[slot]))
+    path, price, margin = LEAVES[goods.leaf[slot]].path, float(goods.price[slot]), float(goods.margin[slot])
+    return str(goods.item_id[slot]), title, description, path, BRANDS[brand], price, margin, stock

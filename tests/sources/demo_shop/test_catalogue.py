@@ -18,7 +18,8 @@ DAYS = [FIRST + timedelta(days=i) for i in range(0, 90, 3)]
 def test_titles_name_one_article_each(items: int) -> None:
     listed = rows(Shop(shoppers=50, items=items), FIRST)
     titles = [row[1] for row in listed]
-    assert len(set(titles)) == items == len({row[0] for row in listed})
+    assert len(set(titles)) == len(listed) == len({row[0] for row in listed})
+    assert items <= len(listed) < 1.2 * items
     assert all(title.split(" ")[0] in COLLECTIONS and ", " in title and len(title) < 80 for title in titles)
 
 
@@ -68,6 +69,15 @@ def test_new_arrivals_replace_what_is_discontinued_and_start_with_attention() ->
     assert (after.novelty[arrived] > 0.04).all()
     assert not (arrived & after.consumable).any()
     assert len(before) == len(after) == 400
+
+
+def test_discontinued_articles_stay_listed_without_stock_for_a_while() -> None:
+    day = FIRST + timedelta(days=60)
+    current = set(catalogue(SHOP, day).item_id)
+    gone = [row for row in rows(SHOP, day) if row[0] not in current]
+    assert {row[0] for row in gone} == set(catalogue(SHOP, day - timedelta(days=30)).item_id) - current
+    assert gone
+    assert all(row[-1] == 0 for row in gone)
 
 
 def test_prices_move_with_promotions_only() -> None:

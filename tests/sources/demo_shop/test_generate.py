@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from lake.clock import DayRange
 from lake.errors import BadInput
 from sources.demo_shop.__main__ import app, generate
 from sources.demo_shop.shop import Shop
+
+
+@pytest.fixture
+def quiet_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command sets up logging for its process; here the process is the test run's."""
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+
 
 TINY = Shop(shoppers=60, items=64)
 
@@ -68,6 +76,7 @@ def test_a_drift_may_begin_after_the_days_that_stand_but_not_among_them(tmp_path
         generate(tmp_path, TINY, day_range("2026-10-05", "2026-10-05"))
 
 
+@pytest.mark.usefixtures("quiet_logging")
 def test_the_last_line_is_the_result(tmp_path: Path) -> None:
     options = ["--from", "2026-10-01", "--to", "2026-10-02", "--shoppers", "60", "--items", "64"]
     ended = CliRunner().invoke(app, ["--out", str(tmp_path), *options])
@@ -77,6 +86,7 @@ def test_the_last_line_is_the_result(tmp_path: Path) -> None:
     assert Path(result["truth"]) == tmp_path / "truth.json"
 
 
+@pytest.mark.usefixtures("quiet_logging")
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -87,9 +97,9 @@ def test_the_last_line_is_the_result(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_arguments_end_with_65(
-    tmp_path: Path, options: list[str], named: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, options: list[str], named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended = CliRunner().invoke(app, ["--out", str(tmp_path / "shop"), *options])
     assert ended.exit_code == 65
-    assert named in ended.output + capfd.readouterr().err
+    assert named in caplog.text
     assert not (tmp_path / "shop").exists()
