@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -94,4 +95,42 @@ def test_ratings_without_a_meaning_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "movielens.yaml"
     path.write_text(yaml.safe_dump(raw))
     with pytest.raises(BadInput, match="positive_from"):
+        mapping.load(path)
+
+
+def documented() -> str:
+    events, items = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs" / "sources.md").read_text(), re.DOTALL)
+    return str(events + items)
+
+
+def test_the_worked_example_of_the_docs_fits_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "bookshop.yaml"
+    path.write_text(documented())
+    log = mapping.load(path)
+    assert log.check_columns("events", ["at", "client", "ean", "what", "qty", "eur", "till"], "log_20261122.csv") == []
+    assert log.deliveries.file(date(2026, 11, 22)) == "export/log_20261122.csv"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "missing_day: wait",
+            "missing_day: ok",
+            r"deliveries\.missing_day: Input should be 'normal', 'wait' or 'fail'",
+        ),
+        ("session_id: till", "colour: till", r"events: columns: colour is no target column; there are event_id"),
+        ("event_ts: try", "device: try", r"events: columns: event_ts must be mapped"),
+        ("replace(eur, ',', '.')", "replace(eur", r"events\.columns\.price: 'replace\(eur' is no Spark SQL expression"),
+        ("export/log_%Y%m%d.csv", "log.csv", r"deliveries: period 'day' and pattern 'log\.csv' contradict each other"),
+        ("  event_types:", "  #", r"events: say the event type once: either event_type"),
+        ("buy: purchase", "star: rating", r"events: the log has ratings: state rating\.positive_from"),
+    ],
+)
+def test_refusals_read_as_the_docs_say(old: str, new: str, message: str, tmp_path: Path) -> None:
+    text = documented()
+    assert old in text
+    path = tmp_path / "bookshop.yaml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(BadInput, match=rf"bookshop\.yaml: {message}"):
         mapping.load(path)
