@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.embedded.airflow_api import Airflow, queued_since
+from lake.clock import DayRange
 from lake.errors import Unavailable
 
 DAGS = ("features", "history", "monitoring", "training", "lists")

@@ -67,14 +67,7 @@ def main() -> None:
 
     chunks = len(history.chunks(wanted.chunk_days))
     say(f"\nloading {history} ({len(history)} days in {chunks} chunks) through the DAG `history`")
-    loaded = night.load(
-        airflow,
-        f"{history.first}",
-        f"{history.last}",
-        wanted.chunk_days,
-        f"make run {wanted.source}",
-        _clocked(started),
-    )
+    loaded = night.load(airflow, history, wanted.chunk_days, f"make run {wanted.source}", _clocked(started))
     say(f"\nnight of {days.last}: features -> monitoring -> (training) -> lists")
     told = night.run(airflow, f"{days.last}", _clocked(started))
     say(night.told(told))
