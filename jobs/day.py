@@ -11,11 +11,12 @@ from datetime import date
 from typing import Annotated, Any
 
 import typer
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from jobs import events
-from jobs.features import build_all
+from jobs.as_of import AsOf
 from jobs.cli import Ds, From, To, finish
+from jobs.features import build_all
 from jobs.spark import replace_days, session
 from lake import mapping, storage
 from lake.clock import DayRange, parse_day
@@ -76,7 +77,7 @@ def run(
 def _events(spark: SparkSession, settings: Settings, days: DayRange, steps: Steps) -> dict[str, Any]:
     source = mapping.load(settings.source)
 
-    def check(name: str, frame: DataFrame, keys: list[str], context: Mapping[str, Any]) -> None:
+    def check(name: str, frame: Any, keys: list[str], context: Mapping[str, Any]) -> None:
         steps.reports.append(gate(name, frame, keys, settings=settings, spark=spark, context=context))
 
     cleaned = events.clean(spark, settings, source, days)
@@ -88,13 +89,13 @@ def _events(spark: SparkSession, settings: Settings, days: DayRange, steps: Step
 
 
 def _features(spark: SparkSession, settings: Settings, day: date, steps: Steps) -> dict[str, int]:
-    key, rows = day.isoformat(), {}
-    for name, frame in build_all(spark, settings, day).items():
+    key, rows, known = day.isoformat(), {}, AsOf(spark, settings, day)
+    for name, frame in build_all(spark, settings, day, known).items():
         frame = frame.persist()
         steps.reports.append(gate(name, frame, [key], settings=settings, spark=spark))
         rows[name] = replace_days(settings, name, frame, [key], JOB)[key][0]
         frame.unpersist()
-    spark.catalog.clearCache()
+    known.release()
     steps.end(f"features as of {key}: {rows}")
     return rows
 

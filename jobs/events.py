@@ -5,10 +5,12 @@ its own: late events find their day, and days that did not change are not writte
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -25,7 +27,8 @@ from lake.tables import TABLES
 
 log = logging.getLogger("nightshelf.events")
 
-Gate = Callable[[str, DataFrame, list[str], Mapping[str, Any]], None]
+Gate = Callable[[str, Any, list[str], Mapping[str, Any]], None]
+"""Called with name, candidate rows, days and counts; raises `GateFailed`."""
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Cleaned:
     events: DataFrame
     quarantine: DataFrame
     sightings: DataFrame
+    tally: pa.Table
     counts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -43,8 +47,8 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
     """Map, type, check and deduplicate the deliveries that can hold events of the days.
 
     Returns:
-        Cached frames of `events`, `quarantine` and `item_sightings`, and counts: raw rows read, rows kept, refused
-        by reason.
+        Frames of `events`, `quarantine` and `item_sightings` over cached rows, and counts: raw rows read, rows kept,
+        refused by reason.
     """
     target = days.widen(before=settings.late_days)
     first, last = target.widen(before=1, after=settings.late_days).first, target.widen(after=settings.late_days).last
@@ -56,11 +60,15 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
         events, quarantine, seen = (
             spark.createDataFrame([], schema(TABLES[name])) for name in ("events", "quarantine", "item_sightings")
         )
-        return Cleaned(keys, events, quarantine, seen, {"raw": 0})
+        empty = pa.table({landed.DELIVERY_DS: [], C.REASON: [], "rows": []})
+        return Cleaned(keys, events, quarantine, seen, empty, {"raw": 0})
     analyse(frame, source)
     rows = typed(mapped(frame, source), source, settings)
     if source.deliveries.period != "day":
-        rows = rows.withColumn(landed.DELIVERY_DS, F.coalesce(C.DS, F.lit(days.first.isoformat())))
+        # A row counts for its own day; one whose time cannot be believed stays with its file.
+        believed = F.col(C.DS).isNotNull() & ~F.coalesce(F.col(C.REASON).startswith("event_ts"), F.lit(False))
+        rows = rows.withColumn(landed.DELIVERY_DS, F.when(believed, F.col(C.DS)).otherwise(F.col(landed.DELIVERY_DS)))
+        keys = sorted({*keys, *(landing.ds.isoformat() for landing in landings)})
     rows = rows.persist()
     refused = rows.where(F.col(C.REASON).isNotNull()).where(F.col(landed.DELIVERY_DS).isin(keys))
     quarantine = conform(
@@ -69,11 +77,11 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
     unique = deduplicate(
         identified(rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(target.keys())))
     ).persist()
-    counts, found = _counts(rows, unique, keys)
+    counts, tally, found = _counts(rows, unique, keys)
     # Late events may fall on days before the first delivery, and a correction may take them away again.
     held = {day for day, (n, _) in recorded(settings, "events").items() if n}
     keys = sorted({*keys, *found, *held.intersection(target.keys())})
-    return Cleaned(keys, conform(unique, TABLES["events"]), quarantine, sightings(unique), counts)
+    return Cleaned(keys, conform(unique, TABLES["events"]), quarantine, sightings(unique), tally, counts)
 
 
 def identified(rows: DataFrame) -> DataFrame:
@@ -112,15 +120,20 @@ def sightings(rows: DataFrame) -> DataFrame:
     return conform(grouped, TABLES["item_sightings"])
 
 
-def _counts(rows: DataFrame, unique: DataFrame, keys: list[str]) -> tuple[dict[str, Any], list[str]]:
-    refused = rows.where(F.col(landed.DELIVERY_DS).isin(keys)).groupBy(C.REASON).count().collect()
-    reasons = {row[C.REASON]: row["count"] for row in refused if row[C.REASON] is not None}
+def _counts(rows: DataFrame, unique: DataFrame, keys: list[str]) -> tuple[dict[str, Any], pa.Table, list[str]]:
+    """Counts for log and gates, rows by delivery day and reason (NULL = taken), and the days that have events."""
+    delivered = rows.where(F.col(landed.DELIVERY_DS).isin(keys))
+    tally = delivered.groupBy(landed.DELIVERY_DS, C.REASON).agg(F.count("*").alias("rows")).toArrow()
     late = F.sum((F.col(C.INGESTED_TS) > F.date_add(F.col(C.DS).cast("date"), 2).cast("timestamp")).cast("int"))
     kept = unique.agg(F.count("*").alias("n"), late.alias("late"), F.collect_set(C.DS).alias("days")).first()
     assert kept is not None
-    good = sum(row["count"] for row in refused if row[C.REASON] is None)
-    counts = {"raw": good + sum(reasons.values()), "rows": kept["n"], "late": kept["late"] or 0, "reasons": reasons}
-    return counts, kept["days"]
+    reasons: Counter[str] = Counter()
+    for row in tally.to_pylist():
+        if row[C.REASON] is not None:
+            reasons[row[C.REASON]] += row["rows"]
+    read = sum(tally.column("rows").to_pylist())
+    counts = {"raw": read, "rows": kept["n"], "late": kept["late"] or 0, "reasons": dict(reasons.most_common())}
+    return counts, tally, kept["days"]
 
 
 def write(settings: Settings, cleaned: Cleaned, gate: Gate | None = None) -> dict[str, Any]:
@@ -130,14 +143,14 @@ def write(settings: Settings, cleaned: Cleaned, gate: Gate | None = None) -> dic
         GateFailed: events and sightings keep their previous partitions; the quarantine shows what was refused.
     """
     job = "jobs.events"
+    for reason, n in list(cleaned.counts.get("reasons", {}).items())[:10]:
+        log.warning("quarantined %d rows: %s", n, reason)
     quarantined = replace_days(settings, "quarantine", cleaned.quarantine, cleaned.days, job)
     if gate:
+        gate("raw", cleaned.tally, cleaned.days, cleaned.counts)
         gate("events", cleaned.events, cleaned.days, cleaned.counts)
     replace_days(settings, "item_sightings", cleaned.sightings, cleaned.days, job)
     written = replace_days(settings, "events", cleaned.events, cleaned.days, job)
-    reasons = cleaned.counts.get("reasons", {})
-    for reason, n in sorted(reasons.items(), key=lambda pair: -pair[1])[:10]:
-        log.warning("quarantined %d rows: %s", n, reason)
     return {
         "rows": sum(n for n, _ in written.values()),
         "quarantined": sum(n for n, _ in quarantined.values()),

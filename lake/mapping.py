@@ -259,3 +259,9 @@ def load(path: Path) -> Source:
 
 def _said(fault: Any) -> str:
     return str(fault["msg"]).removeprefix("Value error, ")
+
+
+if __name__ == "__main__":
+    from lake.mapping_check import app
+
+    app()
