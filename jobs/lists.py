@@ -1,0 +1,220 @@
+"""Makes every list of a day: `python -m jobs.lists --ds D [--bundle VERSION]`.
+
+Pins one bundle, reads one snapshot, scores active shoppers in batches once for all surfaces, applies each surface's
+policy, gates the result and only then replaces the day's partition of `lists`.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import typer
+from deltalake.exceptions import CommitFailedError
+
+from jobs.publication.assembling import COLUMNS, ContentHash, assemble
+from jobs.publication.partition import record_name
+from jobs.publication.rows import RowWriter
+from lake import storage
+from lake.clock import parse_day
+from lake.columns import Columns as C
+from lake.command import finish
+from lake.errors import BadInput, Unavailable
+from lake.settings import Settings
+from lake.tables import TABLES
+from models import surfaces
+from models.bundle import Bundle
+from models.policy import reasons
+from models.policy.diversity import position_in_group
+from models.policy.segments import segment_lists
+from models.policy.surface_lists import SurfacePolicy
+from models.registry import Registry
+from models.snapshot import Snapshot
+from models.surfaces import Surface
+
+log = logging.getLogger("nightshelf.lists")
+
+BATCH_USERS = 2048
+BATCH_ITEMS = 8192
+PROGRESS_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """One surface being filled."""
+
+    surface: Surface
+    policy: SurfacePolicy
+    rows: RowWriter
+    parts: list[pa.Table]
+
+
+def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, Any]:
+    """Make, gate and store the lists of day `ds`.
+
+    Args:
+        bundle: version or alias to rank with; the champion by default.
+
+    Returns:
+        users, items, segments (owners with a list on any surface), rows, bundle, gate, content_hash by surface.
+
+    Raises:
+        BadInput: no champion, no features as of the day, or a wrong surface file.
+        GateFailed: the lists breach a rule; the day's lists stay as they were.
+        Unavailable: MLflow is away and nothing is cached, or another run replaced the day at the same time.
+    """
+    day = parse_day(ds, "--ds")
+    shown = surfaces.load(settings.surfaces)
+    version, pinned = _pin(settings, bundle)
+    snapshot = Snapshot.load(settings, day)
+    users = active_users(snapshot, settings.active_days)
+    log.info("%s: %d active of %d shoppers, %d items", ds, len(users), len(snapshot.users), len(snapshot.items))
+    made = make(settings, pinned, version, snapshot, list(shown.values()), users)
+    report = _gate(settings, made, day, shown, len(users))
+    digests = _store(settings, made, ds)
+    owners = {kind: len(_owners(made, kind)) for kind in ("user", "item", "segment")}
+    return {
+        "ds": ds,
+        "users": owners["user"],
+        "items": owners["item"],
+        "segments": owners["segment"],
+        "rows": len(made),
+        "bundle": version,
+        "gate": "passed" if report.success else "failed",
+        "warnings": len(report.warnings),
+        "data_docs": report.docs_url,
+        "content_hash": digests,
+    }
+
+
+def active_users(snapshot: Snapshot, days: int) -> list[str]:
+    """Shoppers with an event in the last `days` days to the snapshot's day, ascending."""
+    latest = np.full(len(snapshot.users), np.inf, np.float32)
+    known = snapshot.events.user >= 0
+    np.minimum.at(latest, snapshot.events.user[known], snapshot.events.age_days[known])
+    return list(snapshot.users[latest <= days])
+
+
+def make(
+    settings: Settings, bundle: Bundle, version: str, snapshot: Snapshot, shown: list[Surface], users: list[str]
+) -> pa.Table:
+    """All rows of a day, by surface: segments, items, users. The same inputs give the same rows."""
+    ds = snapshot.as_of.isoformat()
+    shelves = []
+    for surface in shown:
+        policy = SurfacePolicy(surface, snapshot, surface.k or settings.list_length)
+        shelves.append(_Shelf(surface, policy, RowWriter(snapshot, surface.name, ds, version), []))
+    for shelf in shelves:
+        rules, policy = shelf.surface, shelf.policy
+        found = segment_lists(snapshot, rules.segments, policy.allowed, policy.k, rules.segment_min_shoppers)
+        shelf.parts.append(shelf.rows.segments(found))
+    _relate(bundle, snapshot, shelves)
+    for batch in _batches(users):
+        _rank(settings, bundle, snapshot, shelves, batch)
+    return pa.concat_tables([part for shelf in shelves for part in shelf.parts])
+
+
+def _rank(settings: Settings, bundle: Bundle, snapshot: Snapshot, shelves: list[_Shelf], users: list[str]) -> None:
+    """Score a batch of users once, and let every surface choose from it."""
+    # All that the sources propose, so that a surface of new items finds enough beside what the shopper had.
+    candidates = bundle.config.per_source * len(bundle.config.sources)
+    ranked = bundle.score(snapshot, users, candidates=candidates, memory_mb=settings.scoring_memory_mb)
+    rows, owners = snapshot.rows_of(users), pa.array(users, pa.string())
+    for shelf in shelves:
+        entries = shelf.policy.lists(ranked, rows)
+        why = reasons.explain(bundle, snapshot, users, entries, shelf.policy)
+        shelf.parts.append(shelf.rows.users(owners, entries, why))
+
+
+def _relate(bundle: Bundle, snapshot: Snapshot, shelves: list[_Shelf]) -> None:
+    """The lists of items: partners in stock, for every item of the catalogue that has some."""
+    longest = max((shelf.surface.related for shelf in shelves), default=0)
+    if not longest:
+        return
+    for start in range(0, len(snapshot.items), BATCH_ITEMS):
+        owners = np.arange(start, min(start + BATCH_ITEMS, len(snapshot.items)), dtype=np.int32)
+        # Twice as many, since some are out of stock.
+        related = bundle.related(snapshot, list(snapshot.items[owners]), 2 * longest)
+        for shelf in shelves:
+            kept = shelf.policy.allowed[related.item] & (related.item != owners[related.owner])
+            mine = type(related)(*(getattr(related, name)[kept] for name in related.__dataclass_fields__))
+            rank = (position_in_group(mine.owner, np.zeros_like(mine.owner)) + 1).astype(np.int32)
+            cut = rank <= shelf.surface.related
+            mine = type(mine)(*(getattr(mine, name)[cut] for name in mine.__dataclass_fields__))
+            shelf.parts.append(shelf.rows.items(mine, rank[cut], owners))
+
+
+def _batches(users: list[str]) -> Iterator[list[str]]:
+    started = told = time.monotonic()
+    for start in range(0, len(users), BATCH_USERS):
+        yield users[start : start + BATCH_USERS]
+        now, done = time.monotonic(), min(start + BATCH_USERS, len(users))
+        if now - told >= PROGRESS_SECONDS or done == len(users):
+            told = now
+            rate = done / max(now - started, 1e-9)
+            log.info("%d of %d shoppers, %.0f/s, %.0f s left", done, len(users), rate, (len(users) - done) / rate)
+
+
+def _pin(settings: Settings, wanted: str | None) -> tuple[str, Bundle]:
+    found = Registry(settings).resolve(wanted or "champion")
+    if found is None:
+        raise BadInput(f"no bundle {wanted or 'champion'!r} is registered; train one: python -m models.training --ds D")
+    version, path = found
+    return version, Bundle.load(path)
+
+
+def _gate(settings: Settings, made: pa.Table, day: date, shown: dict[str, Surface], users: int) -> Any:
+    from validation.gate import gate  # its imports cost seconds that no other command should pay
+
+    lengths = {name: max(surface.k or settings.list_length, surface.related) for name, surface in shown.items()}
+    context = {"list_length": lengths, "expected_users": dict.fromkeys(shown, users)}
+    return gate("lists", made, [day.isoformat()], settings=settings, context=context)
+
+
+def _store(settings: Settings, made: pa.Table, ds: str) -> dict[str, str]:
+    """Replace the day and leave its content hashes in `partitions`, which the publication holds its reading against."""
+    marks, digests = [], {}
+    for surface in sorted(pc.unique(made[C.SURFACE]).to_pylist()):
+        part, content = made.filter(pc.equal(made[C.SURFACE], surface)), ContentHash()
+        for whole in assemble(part.select(list(COLUMNS)).to_batches(max_chunksize=65_536)):
+            content.add(whole)
+        digests[surface] = content.hexdigest()
+        marks.append((record_name(surface), len(part), digests[surface]))
+    total = sum(int(digest, 16) for digest in digests.values()) & (2**64 - 1)
+    marks.append(("lists", len(made), f"{total:016x}"))
+    try:
+        written = storage.replace_days(settings, "lists", made, [ds])
+    except CommitFailedError as error:
+        raise Unavailable(
+            f"lists of {ds}: another run replaced them at the same time ({error}); run this again"
+        ) from error
+    names = ("table", C.DS, "rows", "content_hash", "delta_version", "job", "written_ts")
+    now = datetime.now(UTC)
+    rows = [(table, ds, count, digest, written, "lists", now) for table, count, digest in marks]
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    storage.append(settings, "partitions", pa.Table.from_pylist(records, TABLES["partitions"].arrow_schema()))
+    log.info("lists of %s: %d rows, %s", ds, len(made), digests)
+    return digests
+
+
+def _owners(made: pa.Table, kind: str) -> pa.Array:
+    return pc.unique(made.filter(pc.equal(made[C.KIND], kind))[C.OWNER])
+
+
+def main(
+    ds: Annotated[str, typer.Option("--ds", help="Day whose events the lists know (data_through), YYYY-MM-DD.")],
+    bundle: Annotated[str | None, typer.Option(help="Bundle version or alias; the champion by default.")] = None,
+) -> None:
+    """Make, gate and store every list of a day."""
+    finish("lists", lambda s: lists(s, ds, bundle))
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command()(main)
+    app()

@@ -1,0 +1,72 @@
+"""Entries of lists -> rows of the table `lists`, column by column."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lake.columns import Columns as C
+from lake.tables import TABLES
+from models.interface import SOURCES, Ints, Reasons, Related
+from models.policy.segments import SegmentList
+from models.policy.surface_lists import Entries
+from models.snapshot import Snapshot
+
+SOURCE_NAMES = pa.array(SOURCES)
+RELATED_CODES = {"co_visitation": "co", "two_tower": "similar"}
+
+
+class RowWriter:
+    """Builds rows of one surface, day and bundle; the order of the calls is the order of the rows."""
+
+    def __init__(self, snapshot: Snapshot, surface: str, ds: str, bundle: str) -> None:
+        self._items = pa.array(snapshot.items, pa.string())
+        self._constant = {C.SURFACE: surface, C.BUNDLE: bundle, C.DS: ds}
+
+    def users(self, owners: pa.Array, entries: Entries, reasons: Reasons) -> pa.Table:
+        """Rows of shoppers' lists; `owners` are the ids that `entries.user` counts in."""
+        return self._table(
+            "user",
+            owners.take(pa.array(entries.user)),
+            entries.rank,
+            entries.item,
+            entries.score,
+            SOURCE_NAMES.take(pa.array(entries.source)),
+            pa.array(reasons.code, pa.string()),
+            pa.array(reasons.value, pa.string()),
+        )
+
+    def items(self, related: Related, rank: Ints, owners: Ints) -> pa.Table:
+        """Rows of items' lists, the reason being the item itself; `owners` are what `related.owner` counts in."""
+        owner = self._items.take(pa.array(owners[related.owner]))
+        source = SOURCE_NAMES.take(pa.array(related.source))
+        codes = pa.array([RELATED_CODES.get(name, "popular") for name in SOURCES])
+        reason = codes.take(pa.array(related.source))
+        return self._table("item", owner, rank, related.item, related.score, source, reason, owner)
+
+    def segments(self, lists: Sequence[SegmentList]) -> pa.Table:
+        """Rows of the fallback lists, in the order given."""
+        sizes = [len(each.items) for each in lists]
+        owner = pa.array(np.repeat(np.array([each.name for each in lists], dtype=object), sizes), pa.string())
+        rank = np.concatenate([np.arange(1, size + 1, dtype=np.int32) for size in sizes])
+        item = np.concatenate([each.items for each in lists])
+        score = np.concatenate([each.score for each in lists])
+        popular = pa.repeat("popular", len(rank))
+        return self._table("segment", owner, rank, item, score, popular, popular, owner)
+
+    def _table(
+        self, kind: str, owner: Any, rank: Ints, item: Ints, score: Any, source: Any, reason: Any, value: Any
+    ) -> pa.Table:
+        columns = {
+            C.KIND: pa.repeat(kind, len(rank)),
+            C.OWNER: owner,
+            C.RANK: pa.array(rank, pa.int32()),
+            C.ITEM_ID: self._items.take(pa.array(item)),
+            C.SCORE: pa.array(score, pa.float64()),
+            C.SOURCE: source,
+            C.REASON: reason,
+            C.REASON_ITEM: value,
+        } | {name: pa.repeat(text, len(rank)) for name, text in self._constant.items()}
+        schema = TABLES["lists"].arrow_schema()
+        return pa.table({name: columns[name] for name in schema.names}, schema=schema)

@@ -1,0 +1,53 @@
+"""No item twice, and what was just bought is not offered again - unless people do buy it again."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lake.columns import EVENT_TYPES
+from models.interface import Ints
+from models.policy.pairs import Pairs
+from models.snapshot import Events
+
+PRIOR_BUYERS = 10.0
+"""Buyers at which an item's own repurchase rate and the log's weigh the same."""
+
+
+def first_of_pair(user: Ints, item: Ints) -> NDArray[np.bool_]:
+    """Which entries are the first of their (user, item) pair, in the order given."""
+    mask = np.zeros(len(user), np.bool_)
+    if len(user):
+        key = user.astype(np.int64) * (int(item.max()) + 1) + item
+        mask[np.unique(key, return_index=True)[1]] = True
+    return mask
+
+
+def repurchase_rate(events: Events, items: int, days: int) -> NDArray[np.float64]:
+    """Share of an item's buyers who bought it again on a later day, `[items]`, pulled to the log's rate.
+
+    Only buyers count whose first purchase lies at least `days` back: the others had no time to come back.
+    """
+    user, item, day = _purchases(events)
+    pair, at = np.unique(user.astype(np.int64) * items + item, return_inverse=True)
+    first, last = np.full(len(pair), -1, np.int64), np.full(len(pair), np.iinfo(np.int64).max)
+    np.maximum.at(first, at, day)
+    np.minimum.at(last, at, day)
+    seasoned = first >= days
+    of_item = (pair % items)[seasoned]
+    again = (first > last)[seasoned].astype(np.float64)
+    buyers = np.bincount(of_item, minlength=items)
+    came_back = np.bincount(of_item, again, minlength=items)
+    of_log = came_back.sum() / max(buyers.sum(), 1)
+    return (came_back + PRIOR_BUYERS * of_log) / (buyers + PRIOR_BUYERS)
+
+
+def recently_bought(events: Events, items: int, days: int, rate: float) -> Pairs:
+    """Pairs to hide: bought within `days`, of items whose repurchase rate stays under `rate`."""
+    user, item, day = _purchases(events)
+    hidden = (day < days) & (repurchase_rate(events, items, days)[item] < rate)
+    return Pairs.of(user[hidden], item[hidden], items)
+
+
+def _purchases(events: Events) -> tuple[Ints, Ints, NDArray[np.int64]]:
+    """User, item and age in whole days of the purchases of known shoppers."""
+    bought = (events.kind == EVENT_TYPES.index("purchase")) & (events.user >= 0)
+    return events.user[bought], events.item[bought], np.floor(events.age_days[bought]).astype(np.int64)

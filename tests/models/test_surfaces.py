@@ -1,0 +1,57 @@
+"""Surface files: the shipped ones are right, wrong ones are refused by file and key."""
+
+from pathlib import Path
+
+import pytest
+
+from lake.errors import BadInput
+from models import surfaces
+from models.surfaces import Surface
+
+SHIPPED = Path(__file__).resolve().parents[2] / "surfaces"
+
+
+def test_the_shipped_surfaces_are_read() -> None:
+    shown = surfaces.load(SHIPPED)
+    assert list(shown) == ["discover", "home"]
+    assert shown["discover"].only_new
+    assert not shown["home"].only_new
+
+
+@pytest.mark.parametrize("name", ["home", "discover"])
+def test_a_surface_round_trips(name: str) -> None:
+    surface = surfaces.load(SHIPPED)[name]
+    assert Surface.model_validate(surface.get_config()) == surface
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("name: home\nkk: 3", "kk"),
+        ("name: home\nk: 0", "k"),
+        ("name: home\nk: many", "k"),
+        ("name: home\nsources: [magic]", "sources"),
+        ("name: home\nsources: []", "sources"),
+        ("name: home\nsources: [popular, popular]", "sources"),
+        ("name: home\nsegments: [shoe_size]", "segments"),
+        ("name: home\nrules: {recently_bought: {days: -1}}", "rules.recently_bought.days"),
+        ("name: home\nrules: {max_per_category: 0}", "rules.max_per_category"),
+        ("name: other", "name"),
+        ("name: Ho me", "name"),
+        ("k: 5", "name"),
+        ("- 1", "list"),
+        ("name: [", "YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_file_and_key(tmp_path: Path, text: str, key: str) -> None:
+    file = tmp_path / "home.yaml"
+    file.write_text(text)
+    with pytest.raises(BadInput) as failure:
+        surfaces.load(tmp_path)
+    assert str(file) in str(failure.value)
+    assert key in str(failure.value)
+
+
+def test_a_folder_without_surfaces_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="SURFACES"):
+        surfaces.load(tmp_path)
