@@ -1,12 +1,11 @@
 """What may be set about a training; it round-trips through JSON and stands whole in a bundle's manifest."""
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lake.errors import BadInput
-from models.interface import SOURCES
 
 SourceName = Literal["own_items", "co_visitation", "two_tower", "popular", "new_items"]
 Loss = Literal["listwise", "pairwise", "cross_entropy"]
@@ -62,7 +61,7 @@ class TrainingConfig(_Strict):
     """Everything that a training depends on besides the lake and the day."""
 
     seed: int = 20261123
-    sources: tuple[SourceName, ...] = SOURCES
+    sources: tuple[SourceName, ...] = get_args(SourceName)
     per_source: int = Field(100, ge=1, description="candidates that a source proposes for a shopper")
     candidates: int = Field(200, ge=1, description="candidates of a shopper that are ranked")
     window_days: int | None = Field(None, ge=1, description="length of a label window; None = by length of the log")

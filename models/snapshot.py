@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,3 +144,17 @@ class Snapshot:
         matrix = sparse.csr_matrix((np.ones(int(known.sum()), np.float32), pairs), shape=shape)
         matrix.data[:] = 1.0
         return matrix
+
+    def update(self, digest: Any) -> None:
+        """Feed the content into a hash: whatever scores and examples depend on, not versions of the lake."""
+        log, catalogue = self.events, self.catalogue
+        for names in (self.users, self.items, catalogue.title, catalogue.categories, catalogue.brands, self.countries):
+            digest.update("\0".join(map(str, names)).encode())
+        numbers = [*vars(log).values(), catalogue.category, catalogue.brand, catalogue.price, catalogue.age_days]
+        numbers += [catalogue.in_stock, self.country, self.device]
+        numbers += [values for table in (self.item_features, self.user_features) for _, values in sorted(table.items())]
+        matrices = [*(self.co_visitation[name] for name in RELATIONS), self.category_affinity, self.brand_affinity]
+        numbers += [part for matrix in matrices for part in (matrix.indptr, matrix.indices, matrix.data)]
+        for values in numbers:
+            digest.update(np.ascontiguousarray(values).data)
+        digest.update(f"{self.as_of} {self.positive_from}".encode())

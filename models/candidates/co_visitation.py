@@ -1,4 +1,4 @@
-"""Co-visitation: the partners of what the shopper had, by relation, weighted by how fresh each item of the history is."""
+"""Co-visitation: the partners of what the shopper had, by relation, the freshest items of the history first."""
 
 import numpy as np
 from scipy import sparse

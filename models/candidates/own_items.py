@@ -1,6 +1,9 @@
 """Own items: what the shopper had before, by recency and frequency, and by the clock of buying again."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from models.candidates.history import History
 from models.config import EventWeights
@@ -62,7 +65,7 @@ class OwnItemsScorer:
         return Reasons(code, items.astype(object))
 
 
-def _usual_gaps(item: Ints, gaps: Floats, items: int, usual: float, enough: int) -> Floats:
+def _usual_gaps(item: Ints, gaps: NDArray[Any], items: int, usual: float, enough: int) -> Floats:
     """Median gap by item, pulled to the log's where few shoppers show one."""
     order = np.lexsort((gaps, item))
     count = np.bincount(item, minlength=items)

@@ -1,15 +1,16 @@
 """Trains the two-tower with TensorFlow Recommenders, in a process of its own.
 
-`python -m models.candidates.two_tower --workdir DIR --fits past,final` reads `DIR/<fit>.npz` (see `two_tower_data`) and
-leaves `DIR/<fit>/arrays.npz`, a SavedModel of the query tower and `DIR/<fit>/done.json`. The first fit stops early on its
-held-out days; a later one without held-out days runs for as many epochs. A finished fit is not repeated, and a killed one
-goes on after its last whole epoch. TFRS needs the legacy Keras, which must be chosen before TensorFlow is imported.
+`python -m models.candidates.two_tower --workdir DIR --fits past,final` reads `DIR/<fit>.npz` (see `two_tower_data`)
+and leaves `DIR/<fit>/arrays.npz`, a SavedModel of the query tower and `DIR/<fit>/done.json`. The first fit stops early
+on its held-out days; a later one without held-out days runs for as many epochs. A finished fit is not repeated, and a
+killed one goes on after its last whole epoch. TFRS needs the legacy Keras, which must be chosen before TensorFlow is imported.
 """
 
 import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
+import fcntl
 import json
 import logging
 import time
@@ -24,13 +25,12 @@ from numpy.typing import NDArray
 from lake.command import finish
 from lake.settings import Settings
 from models.candidates import two_tower_data
-from models.config import TrainingConfig, TwoTowerConfig
+from models.config import TrainingConfig
 from models.device import Device, choose
 
 log = logging.getLogger("nightshelf.two_tower")
 
 Arrays = Mapping[str, NDArray[Any]]
-RECALL_AT = 100
 
 
 def fit(name: str, workdir: Path, config: TrainingConfig, device: Device, epochs: int | None) -> dict[str, Any]:
@@ -82,6 +82,13 @@ def fit(name: str, workdir: Path, config: TrainingConfig, device: Device, epochs
 
 def train(settings: Settings, workdir: Path, fits: list[str]) -> dict[str, Any]:
     """Run fits in order in one process; each later one takes the number of epochs from the first."""
+    with (workdir / "lock").open("w") as lock:
+        # A training whose parent was killed may still be at work; its successor waits and then finds the result.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _train(settings, workdir, fits)
+
+
+def _train(settings: Settings, workdir: Path, fits: list[str]) -> dict[str, Any]:
     config = TrainingConfig.parse((workdir / "config.json").read_text())
     device = choose(settings)
     results: dict[str, Any] = {"device": device.describe()}
@@ -99,8 +106,6 @@ def command(
     """Train two-towers from prepared arrays."""
     finish("models.candidates.two_tower", lambda settings: train(settings, workdir, fits.split(",")))
 
-
-__all__ = ["TwoTowerConfig", "fit", "train"]
 
 if __name__ == "__main__":
     typer.run(command)

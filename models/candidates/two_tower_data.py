@@ -4,6 +4,7 @@ An example is a shopper, a day on which the shopper came back, and one item touc
 events of earlier days, as a nightly list would.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def _first_of_each(*columns: NDArray[Any]) -> NDArray[np.int64]:
     return np.sort(order[new])
 
 
-def save(arrays: Arrays, path: Path) -> None:
+def save(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
     """Write arrays so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".half.npz")

@@ -93,9 +93,10 @@ class Union:
         Returns:
             Position in the batch and item, sorted by both.
         """
-        _, batch, items = np.nonzero(block.ranks)
-        keys = np.unique(batch * np.int64(self.history.items) + items)
-        batch, items = (keys // self.history.items).astype(np.int32), (keys % self.history.items).astype(np.int32)
+        _, proposed_to, proposed = np.nonzero(block.ranks)
+        keys = np.unique(proposed_to * np.int64(self.history.items) + proposed)
+        batch: Ints = (keys // self.history.items).astype(np.int32)
+        items: Ints = (keys % self.history.items).astype(np.int32)
         if only_new:
             keep = self.history.find(block.rows[batch], items) < 0
             batch, items = batch[keep], items[keep]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,16 @@ class Examples:
         at = np.repeat(self.ptr[queries] - ptr[:-1], length) + np.arange(ptr[-1])
         pairs = Pairs(self.pairs.dense[at], self.pairs.wide[at], self.pairs.item[at])
         return Examples(pairs, self.gain[at], ptr, self.user[queries])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The examples as arrays by name, for a file; `of` reads them back."""
+        named = {"dense": self.pairs.dense, "wide": self.pairs.wide, "item": self.pairs.item}
+        return {**named, "gain": self.gain, "ptr": self.ptr, "user": self.user.astype(np.str_)}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Examples":
+        pairs = Pairs(arrays["dense"], arrays["wide"], arrays["item"])
+        return cls(pairs, arrays["gain"], arrays["ptr"], arrays["user"].astype(object))
 
     @classmethod
     def concatenate(cls, parts: list["Examples"]) -> "Examples":

@@ -1,4 +1,4 @@
-"""Losses over the candidates of a query. Targets and logits are `[queries, candidates]`; a target below 0 is padding."""
+"""Losses over the candidates of a query. Targets and logits: `[queries, candidates]`; a target below 0 is padding."""
 
 from collections.abc import Callable
 from typing import Any

@@ -100,7 +100,7 @@ def fit(
         model.compile(
             optimizer=keras.optimizers.Adam(config.learning_rate), loss=_mean_loss(LOSSES[config.loss], config)
         )
-    callbacks: list[Any] = [_StopOnNaN(), keras.callbacks.BackupAndRestore(str(workdir / "backup"))]
+    callbacks: list[Any] = [_stop_on_nan(), keras.callbacks.BackupAndRestore(str(workdir / "backup"))]
     if held.any():
         callbacks.append(keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True))
     history = model.fit(
@@ -179,7 +179,7 @@ def _export(model: Any, config: RankerConfig, mean: Floats, spread: Floats) -> A
     return arrays
 
 
-def _StopOnNaN() -> Any:
+def _stop_on_nan() -> Any:
     import keras
 
     class StopOnNaN(keras.callbacks.Callback):
@@ -187,8 +187,8 @@ def _StopOnNaN() -> Any:
             loss = float((logs or {}).get("loss", 0.0))
             if not np.isfinite(loss):
                 raise BadInput(
-                    f"ranker: the loss became {loss} at batch {batch}; lower ranker.learning_rate, and look for features "
-                    "that are not finite"
+                    f"ranker: the loss became {loss} at batch {batch}; lower ranker.learning_rate, and look for "
+                    "features that are not finite"
                 )
 
     return StopOnNaN()
