@@ -84,14 +84,15 @@ def build_session(settings: Settings, name: str) -> SparkSession:
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
         .config("spark.sql.warehouse.dir", str((settings.var / "spark-warehouse").absolute()))
     )
-    for key, value in _s3_options(settings).items():
+    for key, value in s3_options(settings).items():
         builder = builder.config(f"spark.hadoop.{key}", value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel(os.environ.get("SPARK_LOG_LEVEL", "ERROR"))
     return spark
 
 
-def _s3_options(settings: Settings) -> dict[str, str]:
+def s3_options(settings: Settings) -> dict[str, str]:
+    """Hadoop's options for S3A: AWS itself, or the store at `s3_endpoint_url`."""
     options = {"fs.s3a.endpoint.region": settings.s3_region}
     if settings.s3_endpoint_url:
         options |= {
@@ -161,13 +162,14 @@ def fingerprint(frame: DataFrame, table: Table) -> dict[str, tuple[int, str]]:
 
 
 def replace_days(
-    settings: Settings, name: str, frame: DataFrame, keys: Sequence[str], job: str
+    settings: Settings, name: str, frame: DataFrame, keys: Sequence[str], job: str, cached: bool = False
 ) -> dict[str, tuple[int, str]]:
     """Atomically replace the partitions `keys` of a Spark-owned table; days whose content did not change are skipped.
 
     Args:
         frame: the new rows; days of `keys` without rows become empty.
         job: written to `partitions` beside row counts and hashes.
+        cached: the frame rests on cached rows, so reading it twice is cheap; otherwise it is cached here.
 
     Returns:
         Rows and content hash of every day of `keys`.
@@ -178,7 +180,8 @@ def replace_days(
     table = TABLES[name]
     if table.engine != "spark":
         raise ValueError(f"{name} is written by {table.engine} only")
-    frame = conform(frame, table).persist()
+    cached = cached or frame.is_cached
+    frame = conform(frame, table) if cached else conform(frame, table).persist()
     try:
         marks = dict.fromkeys(keys, (0, "0" * 16)) | fingerprint(frame, table)
         stray = sorted(set(marks) - set(keys))
@@ -190,7 +193,8 @@ def replace_days(
             _overwrite(settings, table, frame.where(F.col(C.DS).isin(changed)), changed)
             _record(settings, name, {key: marks[key] for key in changed}, job)
     finally:
-        frame.unpersist()
+        if not cached:
+            frame.unpersist()
     log.info(
         "%s: %d rows in %d days, %d days written, %d unchanged",
         name,
