@@ -3,7 +3,7 @@
 `python -m models.candidates.two_tower --workdir DIR --fits past,final` reads `DIR/<fit>.npz` (see `two_tower_data`)
 and leaves `DIR/<fit>/arrays.npz`, a SavedModel of the query tower and `DIR/<fit>/done.json`. The first fit stops early
 on its held-out days; a later one without held-out days runs for as many epochs. A finished fit is not repeated, and a
-killed one goes on after its last whole epoch. TFRS needs the legacy Keras, which must be chosen before TensorFlow is imported.
+killed one goes on after its last whole epoch. TFRS needs the legacy Keras, to be chosen before TensorFlow is imported.
 """
 
 import os
