@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from infra.embedded import postgres, secret_files
@@ -135,8 +136,8 @@ def write(path: Path, environment: Mapping[str, str]) -> None:
 
 def read(path: Path) -> dict[str, str]:
     """What `write` wrote."""
-    words = [shlex.split(line) for line in path.read_text().splitlines() if line.startswith("export ")]
-    return dict(word[1].split("=", 1) for word in words)
+    words = shlex.split(path.read_text())
+    return dict(word.split("=", 1) for before, word in pairwise(words) if before == "export")
 
 
 def redis_url(port: int) -> str:

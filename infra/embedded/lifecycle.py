@@ -16,7 +16,7 @@ from infra.embedded import environment, ports, postgres, programs, readiness, se
 from infra.embedded.airflow_api import POOLS, Airflow
 from infra.embedded.layout import Layout, StackSettings
 from infra.embedded.programs import AIRFLOW_PARTS, MLFLOW, POSTGRES, REDIS
-from infra.embedded.supervisor import Supervisor, end_family, tail
+from infra.embedded.supervisor import ALIVE_STATES, Supervisor, end_family, tail
 from lake.errors import NightshelfError, Unavailable
 
 
@@ -86,7 +86,7 @@ class Stack:
         return (
             self.layout.endpoints.is_file()
             and "ports" in known
-            and all(records.get(name, {}).get("statename") == "RUNNING" for name in expected)
+            and all(records.get(name, {}).get("statename") in ALIVE_STATES for name in expected)
         )
 
     def _clear(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import psutil
 
 from infra.embedded.layout import Layout
-from infra.embedded.supervisor import Supervisor
+from infra.embedded.supervisor import ALIVE_STATES, Supervisor
 
 URL_OF = {"api-server": "airflow_url", "mlflow": "mlflow_url", "redis": "redis_url"}
 MIB = 1024 * 1024
@@ -42,4 +42,4 @@ def table(layout: Layout, supervisor: Supervisor, say: Callable[[str], None]) ->
         url = points.get(URL_OF.get(name, ""), "")
         say(f"{name:15} {record['statename']:10} {record['pid'] or '-':>8} {memory:6}  {url}")
     say(f"{'total':15} {'':10} {'':8} {total:6}  {layout.var}")
-    return all(record["statename"] == "RUNNING" for record in records.values())
+    return all(record["statename"] in ALIVE_STATES for record in records.values())

@@ -17,7 +17,7 @@ from infra.embedded.layout import Layout
 from infra.embedded.programs import MARK, POSTGRES, REDIS
 from lake.errors import Unavailable
 
-RUNNING, STOPPED_STATES, FAILED_STATES = "RUNNING", ("STOPPED", "EXITED", "FATAL"), ("FATAL", "EXITED", "BACKOFF")
+ALIVE_STATES, STOPPED_STATES, FAILED_STATES = ("RUNNING", "STARTING"), ("STOPPED", "EXITED", "FATAL"), ("FATAL", "EXITED", "BACKOFF")
 
 
 class Supervisor:
@@ -82,7 +82,7 @@ class Supervisor:
         """Start programs without waiting for them; those that run already are left alone."""
         known = self.states()
         for name in names:
-            if known[name]["statename"] not in ("RUNNING", "STARTING"):
+            if known[name]["statename"] not in ALIVE_STATES:
                 self._rpc.startProcess(f"{known[name]['group']}:{name}", False)
 
     def stop(self, group: str) -> None:
