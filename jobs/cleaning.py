@@ -58,7 +58,7 @@ def analyse(frame: DataFrame, source: Source) -> None:
 
 
 def mapped(frame: DataFrame, source: Source) -> DataFrame:
-    """The mapping's expressions applied: text columns of the event targets beside the row as delivered.
+    """The mapping's expressions applied: text columns of the event targets beside the row as delivered, a struct.
 
     Rows for which the filter is false are left out; those for which it is NULL stay, so that the broken value behind
     it is found and told.
@@ -74,9 +74,7 @@ def mapped(frame: DataFrame, source: Source) -> DataFrame:
         .alias(name)
         for name in ATTRIBUTES
     ]
-    row = F.coalesce(
-        F.when(F.col(CORRUPT).isNotNull(), F.to_json(F.struct(CORRUPT))), F.to_json(F.struct(*raw_columns))
-    )
+    row = F.struct(*raw_columns, CORRUPT)
     return frame.select(row.alias(RAW), CORRUPT, FILE, DELIVERY_DS, DELIVERY_TS, ASSUMED, *targets, *texts)
 
 
@@ -113,6 +111,8 @@ def normalise(frame: DataFrame) -> DataFrame:
 def typed(frame: DataFrame, source: Source, settings: Settings) -> DataFrame:
     """Typed events with `reason`: NULL for a good row, else `column: what is wrong`; the first fault counts.
 
+    A refused row keeps itself as JSON; making that for every row would cost more than the rest.
+
     Args:
         frame: what `mapped` gives.
     """
@@ -145,6 +145,7 @@ def typed(frame: DataFrame, source: Source, settings: Settings) -> DataFrame:
         .withColumn(C.INGESTED_ASSUMED, F.col(ASSUMED) & F.col("m_ingested_ts").isNull())
         .withColumn(C.SOURCE, F.lit(source.name))
         .withColumn(C.REASON, _reason(source, settings))
+        .withColumn(RAW, F.when(F.col(C.REASON).isNotNull(), F.to_json(RAW)))
     )
     user = F.col("m_user_id")
     if settings.pseudonymise:

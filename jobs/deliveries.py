@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
@@ -100,12 +101,16 @@ def raw(spark: SparkSession, spec: Deliveries, landings: list[Landing]) -> DataF
         for header in headers
     ]
     frame = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), frames)
+    # From Arrow: a list of tuples would start Python workers to convert it.
     notes = spark.createDataFrame(
-        [
-            (x.uri.rsplit("/", 2)[-2] + "/" + x.uri.rsplit("/", 1)[-1], x.ds.isoformat(), x.available, x.assumed)
-            for x in landings
-        ],
-        f"{FILE} string, {DELIVERY_DS} string, {DELIVERY_TS} timestamp, {ASSUMED} boolean",
+        pa.table(
+            {
+                FILE: ["/".join(x.uri.rsplit("/", 2)[-2:]) for x in landings],
+                DELIVERY_DS: [x.ds.isoformat() for x in landings],
+                DELIVERY_TS: pa.array([x.available for x in landings], pa.timestamp("us", tz="UTC")),
+                ASSUMED: [x.assumed for x in landings],
+            }
+        )
     )
     return frame.join(F.broadcast(notes), FILE)
 

@@ -74,9 +74,8 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
     quarantine = conform(
         refused.withColumn(C.DS, F.col(landed.DELIVERY_DS)).withColumn(C.ROW, F.col(RAW)), TABLES["quarantine"]
     )
-    unique = deduplicate(
-        identified(rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(target.keys())))
-    ).persist()
+    good = rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(target.keys()))
+    unique = deduplicate(identified(good)).select(*TABLES["events"].column_names, *ATTRIBUTES).persist()
     counts, tally, found = _counts(rows, unique, keys)
     # Late events may fall on days before the first delivery, and a correction may take them away again.
     held = {day for day, (n, _) in recorded(settings, "events").items() if n}
@@ -150,7 +149,7 @@ def write(settings: Settings, cleaned: Cleaned, gate: Gate | None = None) -> dic
         gate("raw", cleaned.tally, cleaned.days, cleaned.counts)
         gate("events", cleaned.events, cleaned.days, cleaned.counts)
     replace_days(settings, "item_sightings", cleaned.sightings, cleaned.days, job)
-    written = replace_days(settings, "events", cleaned.events, cleaned.days, job)
+    written = replace_days(settings, "events", cleaned.events, cleaned.days, job, cached=True)
     return {
         "rows": sum(n for n, _ in written.values()),
         "quarantined": sum(n for n, _ in quarantined.values()),
