@@ -50,7 +50,7 @@ format: setup ## let ruff put imports and layout right
 	@ruff check --fix-only . && ruff format .
 
 docs: setup ## write docs/tables.md from the table definitions
-	@$(PY) -m lake.tables > docs/tables.md
+	@$(PY) -m lake.tables.document > docs/tables.md
 
 lock: setup ## requirements.txt from requirements.in, for Python 3.11 and 3.12
 	@bash infra/embedded/lock.sh
