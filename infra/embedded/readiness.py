@@ -51,7 +51,7 @@ def wait(
         states = supervisor.states()
         for name in missing:
             state = states.get(name, {}).get("statename", "UNKNOWN")
-            if state in FAILED_STATES and state != "BACKOFF":
+            if state in FAILED_STATES:
                 raise Unavailable(_failure(layout, name, f"ended ({state})"))
         if missing and time.monotonic() - started > seconds:
             name = next(iter(missing))

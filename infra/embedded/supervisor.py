@@ -17,7 +17,11 @@ from infra.embedded.layout import Layout
 from infra.embedded.programs import MARK, POSTGRES, REDIS
 from lake.errors import Unavailable
 
-ALIVE_STATES, STOPPED_STATES, FAILED_STATES = ("RUNNING", "STARTING"), ("STOPPED", "EXITED", "FATAL"), ("FATAL", "EXITED", "BACKOFF")
+ALIVE_STATES, STOPPED_STATES, FAILED_STATES = (
+    ("RUNNING", "STARTING"),
+    ("STOPPED", "EXITED", "FATAL"),
+    ("FATAL", "EXITED", "BACKOFF"),
+)
 
 
 class Supervisor:
