@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.candidates.co_visitation import CoVisitationScorer
+from models.candidates.co_visitation import CoVisitation, CoVisitationScorer
 from models.candidates.two_tower_source import TwoTowerScorer
 from models.candidates.union import Union, top
 from models.interface import SOURCES, Ints, Related
@@ -15,7 +15,9 @@ BATCH = 512
 
 def related(union: Union, items: Ints, k: int) -> Related:
     """See `Bundle.related`. An item that the snapshot does not know (-1) gets no partners."""
-    walked, towers = union.scorers.get("co_visitation"), union.scorers.get("two_tower")
+    # A bundle without trained models proposes no partners to shoppers, but its product pages have them.
+    walked = union.scorers.get("co_visitation") or CoVisitation(union.config.event_weights).prepare(union.snapshot)
+    towers = union.scorers.get("two_tower")
     size = len(union.snapshot.items)
     owners, partners, scores, sources = [], [], [], []
     for start in range(0, len(items) if size else 0, BATCH):

@@ -53,7 +53,7 @@ def build(config: RankerConfig, mean: Floats, spread: Floats) -> Any:
         len(CROSSES) * config.cross_buckets,
         1,
         embeddings_initializer="zeros",
-        embeddings_regularizer=None,
+        embeddings_regularizer=keras.regularizers.L2(config.wide_l2),
         name="wide_table",
         dtype="float32",
     )(wide)
@@ -84,13 +84,14 @@ def fit(
         epochs: how many to run on all queries; None = hold out users and stop when their loss stops falling.
 
     Raises:
-        BadInput: the loss became NaN or infinite; names the batch.
+        BadInput: a feature is no finite number, or the loss became NaN or infinite; names feature or batch.
     """
     import keras
 
     from models.ranking.losses import LOSSES
 
     started = time.monotonic()
+    _refuse_non_numbers(examples.pairs.dense)
     keras.utils.set_random_seed(seed)
     mean, spread = scale or normalisation(examples.pairs.dense)
     held = _held_out(examples, config.held_out, seed) if epochs is None else np.zeros(len(examples), np.bool_)
@@ -122,6 +123,12 @@ def fit(
         time.monotonic() - started,
     )
     return Fitted(_export(model, config, mean, spread), best, float(min(losses)) if losses else None)
+
+
+def _refuse_non_numbers(dense: Floats) -> None:
+    broken = [name for name, fine in zip(NAMES, np.isfinite(dense).all(axis=0), strict=True) if not fine]
+    if broken:
+        raise BadInput(f"ranker: features {', '.join(broken)} hold NaN or infinity; look at the tables they come from")
 
 
 def _held_out(examples: Examples, share: float, seed: int) -> NDArray[np.bool_]:
@@ -179,6 +186,14 @@ def _export(model: Any, config: RankerConfig, mean: Floats, spread: Floats) -> A
     return arrays
 
 
+def load(model: Any, arrays: Arrays, config: RankerConfig) -> None:
+    """Put exported arrays back into a network that `build` made."""
+    model.get_layer("wide_table").set_weights([arrays["wide_table"].reshape(-1, 1)])
+    model.get_layer("item_table").set_weights([arrays["item_table"]])
+    for layer in range(len(config.hidden) + 1):
+        model.get_layer(f"deep_{layer}").set_weights([arrays[f"kernel_{layer}"], arrays[f"bias_{layer}"]])
+
+
 def _stop_on_nan() -> Any:
     import keras
 
@@ -186,9 +201,6 @@ def _stop_on_nan() -> Any:
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
             loss = float((logs or {}).get("loss", 0.0))
             if not np.isfinite(loss):
-                raise BadInput(
-                    f"ranker: the loss became {loss} at batch {batch}; lower ranker.learning_rate, and look for "
-                    "features that are not finite"
-                )
+                raise BadInput(f"ranker: the loss became {loss} at batch {batch}; lower ranker.learning_rate")
 
     return StopOnNaN()

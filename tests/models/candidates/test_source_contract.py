@@ -7,33 +7,15 @@ import pytest
 
 from lake.clock import shift
 from lake.settings import Settings
-from models.candidates.content import CATEGORY_BUCKETS, PRICE_BANDS
-from models.candidates.two_tower_data import CONTEXT_BUCKETS
 from models.candidates.union import Union, make_sources, top
 from models.config import TrainingConfig, TwoTowerConfig
 from models.interface import SOURCES, Scorer
 from models.snapshot import Snapshot
 from tests.models import planted
+from tests.models.candidates.towers import random_towers
 
 AS_OF = shift(planted.FIRST, 20)
 CONFIG = TrainingConfig(two_tower=TwoTowerConfig(dim=8, title_buckets=64))
-
-
-def random_towers(items: list[str]) -> dict[str, np.ndarray]:
-    rng, dim = np.random.default_rng(1), 8
-    rows = {
-        "id": len(items) + 1,
-        "category": CATEGORY_BUCKETS,
-        "brand": CATEGORY_BUCKETS,
-        "band": PRICE_BANDS,
-        "token": 64,
-    }
-    tables = {f"{name}_table": rng.normal(size=(count, dim)).astype(np.float32) for name, count in rows.items()}
-    for name, count in {"country": CONTEXT_BUCKETS, "device": CONTEXT_BUCKETS, "user": 1}.items():
-        tables[f"{name}_table"] = rng.normal(size=(count, 4)).astype(np.float32)
-    dense = {"hidden_kernel": (dim + 4, 5), "hidden_bias": (5,), "out_kernel": (5, dim), "out_bias": (dim,)}
-    shapes = {name: rng.normal(size=shape).astype(np.float32) for name, shape in dense.items()}
-    return {**tables, **shapes, "item_ids": np.array(items)}
 
 
 @pytest.fixture(scope="module")
