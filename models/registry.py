@@ -218,8 +218,8 @@ class Registry:
         import mlflow
 
         log.info("downloading %s version %s", MODEL, version)
-        mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{version}", dst_path=str(work))
-        found = sorted(work.glob("**/artifacts/*/manifest.json"))
+        mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{version}/artifacts", dst_path=str(work))
+        found = sorted(work.glob("**/manifest.json"))
         if len(found) != 1:
             raise BadInput(f"version {version} of {MODEL} holds {len(found)} bundles, expected one; train anew")
         return found[0].parent

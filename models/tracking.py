@@ -58,6 +58,8 @@ def connect(uri: str) -> Any:
         ("MLFLOW_DISABLE_TELEMETRY", "true"),
         ("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
         ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
+        ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
+        ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"),
         ("GIT_PYTHON_REFRESH", "quiet"),
     ):
         os.environ.setdefault(name, value)
