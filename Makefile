@@ -55,5 +55,5 @@ docs: setup ## write docs/tables.md from the table definitions
 lock: setup ## requirements.txt from requirements.in, for Python 3.11 and 3.12
 	@bash infra/embedded/lock.sh
 
-clean: down ## remove VAR (lake, databases, logs), keep .venv and .jars
-	@rm -rf "$${VAR:-var}"
+clean: ## stop the stack and remove VAR (lake, lists, databases, logs); .venv and .jars stay
+	@if [ -x $(PY) ]; then $(PY) -m infra.embedded.stack erase; fi

@@ -6,9 +6,7 @@ demo starts from nothing each time: it clears the VAR folder that an earlier dem
 """
 
 import json
-import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -53,26 +51,22 @@ class Plan:
         return cls(DayRange(FIRST, shift(start, -1)), DayRange(start, shift(start, size.nights - 1)))
 
 
-def start_afresh(layout: Layout, down: Callable[[], None]) -> None:
+def start_afresh(stack: Stack) -> None:
     """Empty a VAR folder that an earlier demo made; secrets and ports stay.
 
     Raises:
         BadInput: the folder holds a lake or a database that no demo made.
     """
-    mark = layout.var / MARK
-    content = {path.name for path in layout.var.iterdir()} if layout.var.is_dir() else set()
-    if content & {"lake", "deliveries", "postgres"} and not mark.is_file():
+    var = stack.layout.var
+    content = {path.name for path in var.iterdir()} if var.is_dir() else set()
+    if content & {"lake", "deliveries", "postgres"} and MARK not in content:
         raise BadInput(
-            f"{layout.var} holds a state that no demo made; the demo would erase it. "
+            f"{var} holds a state that no demo made; the demo would erase it. "
             f"Give it a folder of its own: make demo VAR=var-demo"
         )
-    down()
-    for name in content - KEPT - {MARK}:
-        path = layout.var / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    layout.make()
-    (layout.run / "airflow-migrated").unlink(missing_ok=True)
-    mark.write_text("`make demo` erases this folder's lake, lists and databases when it runs again.\n")
+    stack.erase(keep={*KEPT, MARK})
+    stack.layout.make()
+    (var / MARK).write_text("`make demo` erases this folder's lake, lists and databases when it runs again.\n")
 
 
 def generate(layout: Layout, plan: Plan, size: DemoSettings) -> None:
@@ -111,7 +105,7 @@ def main() -> None:
     started = time.monotonic()
     size, layout = DemoSettings(), Layout.of(StackSettings().var)
     plan, stack = Plan.of(size), Stack(StackSettings(), say)
-    start_afresh(layout, stack.down)
+    start_afresh(stack)
     say(f"a shop with {size.shoppers} shoppers and {size.items} articles, {plan.history.first} to {plan.nights.last}")
     handed = {"PSEUDONYMISE": "false", "NIGHTSHELF_SCHEDULE": "none", **environment.defaults(layout)}
     handed.pop("USER_KEY_FILE")

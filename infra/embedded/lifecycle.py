@@ -3,10 +3,11 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,22 @@ class Stack:
         self.supervisor.shutdown()
         self._clear()
         self.say(f"stopped in {time.monotonic() - started:.1f} s" if running else "nothing was running")
+
+    def erase(self, keep: Collection[str] = ()) -> None:
+        """Stop everything and remove what VAR holds, and PostgreSQL's data where that had to be elsewhere.
+
+        Args:
+            keep: names directly under VAR that stay.
+        """
+        self.down()
+        with contextlib.suppress(NightshelfError):
+            outside = postgres.Postgres.plan(self.layout).data.parent
+            if outside != self.layout.var:
+                shutil.rmtree(outside, ignore_errors=True)
+        for path in self.layout.var.iterdir() if self.layout.var.is_dir() else ():
+            if path.name not in keep:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (self.layout.run / "airflow-migrated").unlink(missing_ok=True)
 
     def endpoints(self) -> dict[str, str]:
         """The contents of `endpoints.json`."""

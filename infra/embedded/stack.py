@@ -44,6 +44,14 @@ def down() -> None:
 
 
 @app.command()
+def erase() -> None:
+    """Stop everything and remove VAR: lake, lists, databases, logs, secrets."""
+    stack = Stack(StackSettings(), say)
+    stack.erase()
+    say(f"removed what {stack.layout.var} held")
+
+
+@app.command()
 def status() -> None:
     """What runs, its memory (MiB, the whole process tree) and where it answers; exit code 1 if something is down."""
     from infra.embedded.status import table

@@ -38,7 +38,6 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     """Makes stacks on folders of this test; whatever they started is gone afterwards."""
     for name in ("AIRFLOW_PORT", "MLFLOW_PORT", "POSTGRES_PORT", "REDIS_PORT"):
         monkeypatch.delenv(name, raising=False)
-    tmp_path.chmod(0o755)
     made: list[Stack] = []
 
     def build(name: str = "var", **more: Any) -> tuple[Stack, list[str]]:
@@ -50,8 +49,9 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
 
     yield build
     for stack in made:
-        stack.down()
+        stack.erase()
         assert family(stack.layout) == []
+        assert list(stack.layout.var.glob("*")) == []
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:

@@ -1,0 +1,64 @@
+"""The demo erases only what a demo made, and plans its days from one place."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.embedded.demo import MARK, DemoSettings, Plan, start_afresh
+from infra.embedded.layout import StackSettings
+from infra.embedded.lifecycle import Stack
+from infra.embedded.run_source import RunSettings
+from lake.errors import BadInput
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return Stack(StackSettings(var=tmp_path / "var"), lambda _: None)
+
+
+def test_somebody_elses_lake_is_refused_untouched(stack: Stack) -> None:
+    (stack.layout.var / "lake" / "events").mkdir(parents=True)
+    with pytest.raises(BadInput, match="make demo VAR=var-demo"):
+        start_afresh(stack)
+    assert (stack.layout.var / "lake" / "events").is_dir()
+
+
+def test_an_earlier_demo_is_emptied_but_for_its_secrets(stack: Stack) -> None:
+    start_afresh(stack)
+    (stack.layout.var / "lake").mkdir()
+    (stack.layout.secrets / "user_key").write_text("secret")
+    start_afresh(stack)
+    assert not (stack.layout.var / "lake").exists()
+    assert (stack.layout.secrets / "user_key").read_text() == "secret"
+    assert (stack.layout.var / MARK).is_file()
+
+
+def test_nights_follow_history_without_a_gap() -> None:
+    plan = Plan.of(DemoSettings(history_days=45, nights=3))
+    assert (f"{plan.history}", f"{plan.nights}") == ("2026-09-01..2026-10-15", "2026-10-16..2026-10-18")
+
+
+def run(**given: str) -> RunSettings:
+    whole = {"source": "sources/online_retail.yaml", "data": "docs", "FROM": "2010-12-01", "TO": "2010-12-05"}
+    return RunSettings(**{**whole, **given})
+
+
+def test_run_reads_its_range() -> None:
+    assert len(run().days()) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"data": ""}, "DATA not given; the form is: make run"),
+        ({"source": "sources/nope.yaml"}, "SOURCE=sources/nope.yaml: no such file"),
+        ({"data": "nowhere"}, "DATA=nowhere: no such folder"),
+        ({"FROM": "yesterday"}, "is not a day"),
+        ({"TO": "2010-12-01"}, "two days are needed"),
+    ],
+)
+def test_run_refuses_before_anything_starts(given: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SOURCE", "DATA", "FROM", "TO"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(BadInput, match=told):
+        run(**given).days()
