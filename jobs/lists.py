@@ -144,7 +144,7 @@ def _relate(bundle: Bundle, snapshot: Snapshot, shelves: list[_Shelf]) -> None:
             kept = shelf.policy.allowed[related.item] & (related.item != owners[related.owner])
             mine = type(related)(*(getattr(related, name)[kept] for name in related.__dataclass_fields__))
             rank = (position_in_group(mine.owner, np.zeros_like(mine.owner)) + 1).astype(np.int32)
-            cut = rank <= shelf.surface.related
+            cut = rank <= min(shelf.surface.related, shelf.policy.k)
             mine = type(mine)(*(getattr(mine, name)[cut] for name in mine.__dataclass_fields__))
             shelf.parts.append(shelf.rows.items(mine, rank[cut], owners))
 
@@ -171,7 +171,7 @@ def _pin(settings: Settings, wanted: str | None) -> tuple[str, Bundle]:
 def _gate(settings: Settings, made: pa.Table, day: date, shown: dict[str, Surface], users: int) -> Any:
     from validation.gate import gate  # its imports cost seconds that no other command should pay
 
-    lengths = {name: max(surface.k or settings.list_length, surface.related) for name, surface in shown.items()}
+    lengths = {name: surface.k or settings.list_length for name, surface in shown.items()}
     context = {"list_length": lengths, "expected_users": dict.fromkeys(shown, users)}
     return gate("lists", made, [day.isoformat()], settings=settings, context=context)
 

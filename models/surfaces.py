@@ -44,7 +44,7 @@ class Surface(_Strict):
     k: int | None = Field(None, ge=1, le=1000)
     sources: tuple[SourceName, ...] = get_args(SourceName)
     only_new: bool = Field(False, description="only items that the shopper has never touched")
-    related: int = Field(20, ge=0, le=1000, description="length of the lists of items; 0 = none")
+    related: int = Field(20, ge=0, le=1000, description="length of the lists of items, at most k; 0 = none")
     segments: tuple[SegmentName, ...] = ("country", "device")
     segment_min_shoppers: int = Field(20, ge=1, description="a smaller segment gets no list of its own")
     rules: Rules = Rules()

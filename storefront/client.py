@@ -5,6 +5,7 @@ answer = client.recommend("17850", k=10, context={"country": "GB"})
 answer.items, answer.fallback, answer.age_seconds
 """
 
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from storefront.answer import Answer, described
 from storefront.connection import connect, where
 from storefront.contract import DEFAULT_SURFACE, Meta, Reason
 from storefront.pointer import NoLists, Pointer, RedisDown, StorefrontError
+
+log = logging.getLogger("nightshelf.storefront")
 
 __all__ = ["Answer", "NeedsKey", "NoLists", "RedisDown", "Storefront", "StorefrontError"]
 
@@ -186,7 +189,11 @@ class Storefront:
         pipeline.lrange(key, 0, count - 1)
         pipeline.get(why_key)
         items, text = pipeline.execute()
-        reasons: list[Reason] = contract.decode_reasons(text or "")
+        try:
+            reasons = contract.decode_reasons(text or "")
+        except contract.BadReason as error:
+            log.warning("%s: %s; answering without reasons", why_key, error)
+            reasons = []
         if len(reasons) < len(items):
             return [(item, None) for item in items]
         return list(zip(items, reasons, strict=False))

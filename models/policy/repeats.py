@@ -11,6 +11,9 @@ from models.snapshot import Events
 PRIOR_BUYERS = 10.0
 """Buyers at which an item's own repurchase rate and the log's weigh the same."""
 
+EVIDENCE = 30
+"""Buyers with time to come back, over all items, below which nothing is known about repurchases."""
+
 
 def first_of_pair(user: Ints, item: Ints) -> NDArray[np.bool_]:
     """Which entries are the first of their (user, item) pair, in the order given."""
@@ -24,7 +27,8 @@ def first_of_pair(user: Ints, item: Ints) -> NDArray[np.bool_]:
 def repurchase_rate(events: Events, items: int, days: int) -> NDArray[np.float64]:
     """Share of an item's buyers who bought it again on a later day, `[items]`, pulled to the log's rate.
 
-    Only buyers count whose first purchase lies at least `days` back: the others had no time to come back.
+    Only buyers count whose first purchase lies at least `days` back: the others had no time to come back. Where the
+    log is too short or too thin to know (fewer than `EVIDENCE` such buyers in all), everything counts as bought again.
     """
     user, item, day = _purchases(events)
     pair, at = np.unique(user.astype(np.int64) * items + item, return_inverse=True)
@@ -36,7 +40,9 @@ def repurchase_rate(events: Events, items: int, days: int) -> NDArray[np.float64
     again = (first > last)[seasoned].astype(np.float64)
     buyers = np.bincount(of_item, minlength=items)
     came_back = np.bincount(of_item, again, minlength=items)
-    of_log = came_back.sum() / max(buyers.sum(), 1)
+    if buyers.sum() < EVIDENCE:
+        return np.ones(items)
+    of_log = came_back.sum() / buyers.sum()
     return (came_back + PRIOR_BUYERS * of_log) / (buyers + PRIOR_BUYERS)
 
 

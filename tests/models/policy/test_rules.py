@@ -61,6 +61,13 @@ def test_what_nobody_buys_again_is_hidden_after_buying_and_what_everybody_does_i
     assert hidden.has(*asked).tolist() == [False, True, False]
 
 
+def test_a_log_that_is_too_short_to_know_hides_nothing() -> None:
+    events = durable_and_consumable()
+    known, unknown = (tiny.snapshot(e, ["coffee", "sofa"]) for e in (events, [e for e in events if e[3] < 10]))
+    assert len(repeats.recently_bought(known.events, 2, 14, 0.3).keys)
+    assert not len(repeats.recently_bought(unknown.events, 2, 14, 0.3).keys)
+
+
 def test_views_are_no_purchases() -> None:
     shop = tiny.snapshot([("u", "a", "view", 1.0)], ["a"])
     assert not len(repeats.recently_bought(shop.events, 1, 14, 0.5).keys)

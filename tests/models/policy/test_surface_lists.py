@@ -11,6 +11,7 @@ ITEMS = [f"i{n:02}" for n in range(12)]
 EVENTS: list[tiny.Event] = [
     ("u", "i00", "view", 1.0),
     ("u", "i01", "purchase", 2.0),
+    *[(f"d{n}", "i01", "purchase", 300.0) for n in range(40)],  # nobody buys it twice
     *[(f"x{n}", "i05", "view", 1.0) for n in range(5)],
     *[(f"x{n}", "i06", "view", 1.0) for n in range(4)],
     *[(f"x{n}", "i07", "view", 1.0) for n in range(3)],

@@ -1,0 +1,151 @@
+"""The lists job on a small shop with planted tastes, with a real bundle without models: own items and popular ones."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pytest
+
+from jobs.lists import active_users, lists, make
+from jobs.publication.partition import ListsPartition
+from jobs.publish import publish
+from lake import storage
+from lake.errors import BadInput, GateFailed
+from lake.settings import Settings
+from models.bundle import Bundle
+from models.config import TrainingConfig
+from models.registry import Registry
+from models.snapshot import Snapshot
+from models.surfaces import Surface
+from storefront.client import Storefront
+from storefront.contract import Reason
+from tests.models import small_shop
+
+K = 12
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def house(tmp_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Twelve days of the small shop; the champion is a bundle without trained models."""
+    house = tmp_settings.model_copy(update={"list_length": K, "surfaces": REPOSITORY / "surfaces"})
+    span = small_shop.build(house, 12)
+    manifest = {"trained_through": span.last.isoformat()}
+    bundle = Bundle(manifest, TrainingConfig(sources=("own_items", "popular"))).save(tmp_path / "bundle")
+    monkeypatch.setattr(Registry, "resolve", lambda self, wanted: ("3", bundle) if wanted == "champion" else None)
+    return house
+
+
+DS = (small_shop.FIRST + timedelta(days=11)).isoformat()
+
+
+def rows(house: Settings, **equal: str) -> list[dict[str, Any]]:
+    filters = [(name, "=", value) for name, value in equal.items()]
+    found: list[dict[str, Any]] = storage.read(house, "lists", ds=DS, filters=filters).to_pylist()
+    return found
+
+
+def history(house: Settings) -> dict[str, set[str]]:
+    touched: dict[str, set[str]] = {}
+    for event in storage.read(house, "events", columns=["user_id", "item_id"]).to_pylist():
+        touched.setdefault(event["user_id"], set()).add(event["item_id"])
+    return touched
+
+
+def test_every_active_shopper_has_k_items_on_every_surface_and_every_reason_is_true(house: Settings) -> None:
+    result = lists(house, DS)
+    touched = history(house)
+    assert result["users"] == len(touched)
+    assert (result["bundle"], result["gate"]) == ("3", "passed")
+    for surface in ("home", "discover"):
+        owned: dict[str, list[dict[str, Any]]] = {}
+        for row in rows(house, surface=surface, kind="user"):
+            owned.setdefault(row["owner"], []).append(row)
+        assert set(owned) == set(touched)
+        for user, entries in owned.items():
+            assert [entry["rank"] for entry in entries] == list(range(1, K + 1))
+            assert len({entry["item_id"] for entry in entries}) == K
+            for entry in entries:
+                if entry["reason"] == "bought":
+                    assert surface == "home"
+                    assert entry["reason_item"] == entry["item_id"] in touched[user]
+                else:
+                    assert (entry["reason"], entry["reason_item"]) == ("popular", "all")
+            if surface == "discover":
+                assert not {entry["item_id"] for entry in entries} & touched[user]
+
+
+def test_the_planted_taste_is_found(house: Settings) -> None:
+    lists(house, DS)
+    firsts = [row for row in rows(house, surface="home", kind="user") if row["rank"] == 1]
+    right = [small_shop.group_of(row["item_id"]) == small_shop.taste(row["owner"], small_shop.FIRST) for row in firsts]
+    assert sum(right) / len(right) > 0.8
+
+
+def test_the_same_inputs_give_the_same_content(house: Settings) -> None:
+    first = lists(house, DS)
+    before = storage.read(house, "lists", ds=DS)
+    second = lists(house, DS)
+    assert first["content_hash"] == second["content_hash"]
+    assert storage.read(house, "lists", ds=DS).equals(before)
+    marks = storage.read(house, "partitions", filters=[("table", "=", "lists")]).to_pylist()
+    assert len({mark["content_hash"] for mark in marks}) == 1
+    assert {mark["rows"] for mark in marks} == {first["rows"]}
+
+
+def test_a_failed_gate_keeps_the_lists_as_they_were(house: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists(house, DS)
+    before = storage.read(house, "lists", ds=DS)
+    whole = make
+    monkeypatch.setattr("jobs.lists.make", lambda *a: whole(*a).filter(pc.field("kind") != "segment"))
+    with pytest.raises(GateFailed, match="all"):
+        lists(house, DS)
+    assert storage.read(house, "lists", ds=DS).equals(before)
+
+
+def test_what_is_out_of_stock_is_nowhere(house: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = Snapshot.load(house, small_shop.FIRST + timedelta(days=11))
+    gone = {"i00", "i10", "i20"}
+    snapshot.catalogue.in_stock[snapshot.items_of(sorted(gone))] = False
+    monkeypatch.setattr(Snapshot, "load", classmethod(lambda cls, *a, **k: snapshot))
+    lists(house, DS)
+    assert not gone & {row["item_id"] for row in rows(house)}
+
+
+def test_only_shoppers_of_the_window_get_a_list(house: Settings) -> None:
+    snapshot = Snapshot.load(house, small_shop.FIRST + timedelta(days=11))
+    newest = active_users(snapshot, 1)
+    assert 0 < len(newest) < len(snapshot.users)
+    assert active_users(snapshot, 365) == list(snapshot.users)
+    assert lists(house.model_copy(update={"active_days": 1}), DS)["users"] == len(newest)
+
+
+def test_batches_do_not_change_the_lists(house: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = Snapshot.load(house, small_shop.FIRST + timedelta(days=11))
+    bundle = Bundle({}, TrainingConfig(sources=("own_items", "popular")))
+    shown = [Surface(name="home"), Surface(name="discover", only_new=True)]
+    users = list(snapshot.users)
+    whole = make(house, bundle, "1", snapshot, shown, users)
+    monkeypatch.setattr("jobs.lists.BATCH_USERS", 7)
+    assert make(house, bundle, "1", snapshot, shown, users).equals(whole)
+
+
+def test_a_missing_champion_says_what_to_do(house: Settings) -> None:
+    with pytest.raises(BadInput, match=r"models\.training"):
+        lists(house, DS, "17")
+
+
+@pytest.mark.integration
+def test_from_the_log_to_the_shopper(house: Settings, redis_url: str) -> None:
+    lists(house, DS)
+    published = publish(house.model_copy(update={"redis_url": redis_url}), DS)
+    assert set(published["surfaces"]) == {"discover", "home"}
+    shop, user = Storefront(redis_url), "u004"
+    answer = shop.recommend(user, 5, why=True)
+    wanted = rows(house, surface="home", kind="user", owner=user)[:5]
+    assert list(answer.items) == [row["item_id"] for row in wanted]
+    assert list(answer.reasons) == [Reason(row["reason"], row["reason_item"]) for row in wanted]
+    assert (answer.bundle, answer.data_through) == ("3", DS)
+    assert shop.recommend("stranger", 5).items == shop.recommend(None, 5).items
+    assert ListsPartition(house, DS).recorded("home")[0] == shop.meta().content_hash
