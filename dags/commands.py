@@ -101,7 +101,7 @@ def job_environment(environment: Mapping[str, str], run_id: str) -> dict[str, st
     mine = {name: value for name, value in environment.items() if not name.lstrip("_").startswith("AIRFLOW")}
     threads = mine.get("THREADS", "2")
     pinned = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "TYPER_STANDARD_TRACEBACK": "1"}
     return pinned | quiet | mine | {"RUN_ID": run_id}
 
 

@@ -20,6 +20,7 @@ from infra.embedded.layout import StackSettings
 from infra.embedded.night import Night
 from infra.embedded.stack import Stack
 from lake import storage
+from lake.clock import DayRange
 from lake.settings import Settings
 from storefront.client import Storefront
 from storefront.contract import current_key
@@ -102,7 +103,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 @pytest.fixture(scope="module")
 def loaded(shop: Shop) -> dict[str, int]:
     """The first load: thirty days in two chunks."""
-    return dict(night.load(shop.airflow, FIRST, LAST, 15, "first load", shop.say))
+    return dict(night.load(shop.airflow, DayRange.parse(start=FIRST, end=LAST), 15, "first load", shop.say))
 
 
 @pytest.fixture(scope="module")
