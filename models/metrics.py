@@ -62,7 +62,7 @@ def mrr(hit: Bools, k: int) -> Floats:
 
 def hit_rate(hit: Bools, k: int) -> Floats:
     """1 for a user with a hit within K, else 0."""
-    return hit[:, :k].any(1).astype(np.float64)
+    return np.asarray(hit[:, :k].any(1), dtype=np.float64)
 
 
 def coverage(lists: Ints, items: int, k: int) -> float:

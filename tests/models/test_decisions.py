@@ -16,7 +16,13 @@ DAY = date(2026, 11, 20)
 def test_a_decision_reads_back_with_its_figures(tmp_settings: Settings) -> None:
     assert decisions.latest(tmp_settings, "keep") is None
     identity = decisions.record(
-        tmp_settings, "keep", DAY, "fine", {"auc": np.float64(0.8), "day": DAY, "none": float("nan")}, {"floor": 0.55}, {"auc": (0.7, 0.9)}
+        tmp_settings,
+        "keep",
+        DAY,
+        "fine",
+        {"auc": np.float64(0.8), "day": DAY, "none": float("nan")},
+        {"floor": 0.55},
+        {"auc": (0.7, 0.9)},
     )
     row = decisions.latest(tmp_settings, ("keep", "retrain"))
     assert row is not None
