@@ -151,6 +151,6 @@ def _java_home(binaries: Path) -> str:
 
 
 def redis_binary() -> str | None:
-    """redis-server or Valkey's, from PATH or beside Python."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return next((found for n in ("redis-server", "valkey-server") if (found := shutil.which(n, path=path))), None)
+    """Valkey's server beside Python, if the set-up put it there; else redis-server or valkey-server from PATH."""
+    own = Path(sys.executable).parent / "valkey-server"
+    return str(own) if own.is_file() else shutil.which("redis-server") or shutil.which("valkey-server")
