@@ -71,7 +71,8 @@ def run(
     log.info("as of %s: %d users, %d items, %d events", ds, len(now.users), len(now.items), len(now.events))
     if windows is None or len(now.users) < settings.min_shoppers:
         why = f"{len(now.users)} shoppers (MIN_SHOPPERS={settings.min_shoppers})" if windows else "the log is too short"
-        return _fallback(settings, now, config, root, promote, why)
+        folder = Stages(root, fingerprint([CODE, config.get_config(), why, now]), 0).folder
+        return _fallback(settings, now, config, folder, promote, why)
     past = Snapshot.load(settings, windows.past, exact=True)
     middle = Snapshot.load(settings, windows.middle, exact=True)
     key = fingerprint([CODE, config.get_config(), windows.days, now, past, middle])
@@ -106,7 +107,7 @@ def _full(
         second = Examples.of(stages.arrays("examples of the second window", lambda: made(middle, windows.second)))
         if min(len(first), len(second)) < FEWEST_QUERIES:
             why = f"only {len(first)} and {len(second)} shoppers to learn from in the label windows"
-            return _fallback(settings, now, config, stages.folder.parent, promote, why)
+            return _fallback(settings, now, config, stages.folder, promote, why)
         device = choose(settings)
         trial_ranker = _ranker(stages, "ranker of the trial", first, config, device, None)
         both = Examples.concatenate([first, second])
@@ -160,13 +161,12 @@ def _measure(settings: Settings, trial: Bundle, windows: Windows, middle: Snapsh
 
 
 def _fallback(
-    settings: Settings, now: Snapshot, config: TrainingConfig, root: Path, promote: Promote, why: str
+    settings: Settings, now: Snapshot, config: TrainingConfig, folder: Path, promote: Promote, why: str
 ) -> dict[str, Any]:
     """A bundle of own and popular items, for a shop that is still too small to learn from."""
     log.warning("no models are trained: %s; the bundle ranks own and popular items", why)
     simple = config.model_copy(update={"sources": tuple(s for s in config.sources if s in ("own_items", "popular"))})
     bundle = Bundle(_manifest(now, simple, "fallback", {}) | {"why": why}, simple)
-    folder = root / "fallback"
     return _deliver(settings, bundle, folder, {}, bundle, None, promote)
 
 
