@@ -126,7 +126,7 @@ def fit(
 
 
 def _refuse_non_numbers(dense: Floats) -> None:
-    broken = [name for name, fine in zip(NAMES, np.isfinite(dense).all(axis=0), strict=True) if not fine]
+    broken = [name for name, fine in zip(NAMES, np.asarray(np.isfinite(dense).all(axis=0)), strict=True) if not fine]
     if broken:
         raise BadInput(f"ranker: features {', '.join(broken)} hold NaN or infinity; look at the tables they come from")
 
