@@ -1,6 +1,6 @@
 """Makes every list of a day: `python -m jobs.lists --ds D [--bundle VERSION]`.
 
-Pins one bundle, reads one snapshot, scores active shoppers in batches once for all surfaces, applies each surface's
+Pins one bundle, reads one snapshot, scores active shoppers in batches, applies each surface's
 policy, gates the result and only then replaces the day's partition of `lists`.
 """
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Annotated, Any
 
 import numpy as np
@@ -120,15 +121,21 @@ def make(
 
 
 def _rank(settings: Settings, bundle: Bundle, snapshot: Snapshot, shelves: list[_Shelf], users: list[str]) -> None:
-    """Score a batch of users once, and let every surface choose from it."""
-    # All that the sources propose, so that a surface of new items finds enough beside what the shopper had.
-    candidates = bundle.config.per_source * len(bundle.config.sources)
-    ranked = bundle.score(snapshot, users, candidates=candidates, memory_mb=settings.scoring_memory_mb)
+    """Score a batch of users, once for all surfaces that want the same, and let each choose from it.
+
+    Surfaces of new items are scored by themselves: the sources dig deeper for them, below what the shopper had.
+    """
     rows, owners = snapshot.rows_of(users), pa.array(users, pa.string())
-    for shelf in shelves:
-        entries = shelf.policy.lists(ranked, rows)
-        why = reasons.explain(bundle, snapshot, users, entries, shelf.policy)
-        shelf.parts.append(shelf.rows.users(owners, entries, why))
+    for only_new, group in groupby(sorted(shelves, key=_only_new), key=_only_new):
+        ranked = bundle.score(snapshot, users, only_new=only_new, memory_mb=settings.scoring_memory_mb)
+        for shelf in group:
+            entries = shelf.policy.lists(ranked, rows)
+            why = reasons.explain(bundle, snapshot, users, entries, shelf.policy)
+            shelf.parts.append(shelf.rows.users(owners, entries, why))
+
+
+def _only_new(shelf: _Shelf) -> bool:
+    return shelf.surface.only_new
 
 
 def _relate(bundle: Bundle, snapshot: Snapshot, shelves: list[_Shelf]) -> None:

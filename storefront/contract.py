@@ -101,6 +101,15 @@ def parse_version(version: str) -> tuple[datetime, str]:
     raise BadName(f"version {version[:60]!r} is not of the form 20261123T021500Z-3fa2c1")
 
 
+def is_version(text: str) -> bool:
+    """Whether the text is a version's name."""
+    try:
+        parse_version(text)
+    except BadName:
+        return False
+    return True
+
+
 # keys
 
 

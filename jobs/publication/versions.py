@@ -17,6 +17,7 @@ log = logging.getLogger("nightshelf.publication")
 
 LOADING, NAMED = "loading", "named"
 UNLINK_BATCH = 500
+VERSION_LENGTH = len("20261123T021500Z-3fa2c1")
 UNLINK_PER_SECOND = 50_000
 
 
@@ -170,13 +171,13 @@ class Versions:
     def _keys(self) -> Iterator[tuple[str, str]]:
         """Every key of every version of the surface, as (version, key)."""
         start = len(f"recs:{self.surface}:")
+        known: dict[str, bool] = {}  # millions of keys, a handful of versions
         for key in self._redis.scan_iter(match=f"recs:{self.surface}:*", count=1000):
-            version = key[start : start + 23]
-            try:
-                contract.parse_version(version)
-            except BadName:
-                continue
-            yield version, key
+            version = key[start : start + VERSION_LENGTH]
+            if version not in known:
+                known[version] = contract.is_version(version)
+            if known[version]:
+                yield version, key
 
     def standing(self) -> dict[str, int]:
         """Version -> number of its keys, for people and tests."""
