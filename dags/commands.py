@@ -2,7 +2,7 @@
 
 Job code never runs inside Airflow's process. The process group dies with the task, and with Airflow's worker even if
 that is killed outright. Exit codes are those of `lake.errors`: 65 (bad input) and 66 (a failed gate) fail the task for
-good, anything else is tried again as the task's `Retry` says.
+good; 75 (unavailable) and a kill are tried again as the task's `Retry` says, any other end three times at most.
 """
 
 import json
@@ -23,7 +23,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from dags.policy import HOME, NO_RETRY, SERVICE, Pool, Retry
 from lake.clock import parse_day
-from lake.errors import BadInput, GateFailed
+from lake.errors import BadInput, GateFailed, Unavailable
 
 DS = "{{ dag_run.partition_key }}"
 """Template of the day of a partitioned run."""
@@ -35,6 +35,9 @@ HOPELESS = {
     BadInput.exit_code: "bad input",
     GateFailed.exit_code: "a gate failed; nothing was replaced",
 }
+CRASHES = 3
+"""Tries after which an unexpected end is taken for a fault of the code; a delivery is waited for much longer."""
+FIRST_SIGNAL = 128
 KILL_AFTER_SECONDS = 3.0
 # Bash merges the job's two streams for the log while `tee` keeps standard output apart, where the result stands last.
 SCRIPT = 'result="$1"; shift; "$@" | tee "$result"'
@@ -105,6 +108,16 @@ def job_environment(environment: Mapping[str, str], run_id: str) -> dict[str, st
     return pinned | quiet | mine | {"RUN_ID": run_id}
 
 
+def failure(module: str, code: int, tries: int) -> AirflowException:
+    """What to raise for an exit code: an `AirflowFailException` where another try is pointless."""
+    if code in HOPELESS:
+        return AirflowFailException(f"{module} ended with {code} ({HOPELESS[code]}); its reason is above")
+    expected = code == Unavailable.exit_code or not 0 < code < FIRST_SIGNAL
+    if not expected and tries >= CRASHES:
+        return AirflowFailException(f"{module} ended with {code}, and not for the first time; its reason is above")
+    return AirflowException(f"{module} ended with {code}; its reason is above")
+
+
 class ReportLink(BaseOperatorLink):
     """Button of a task that leads to the HTML report its command wrote."""
 
@@ -154,10 +167,8 @@ class CommandOperator(BaseOperator):
         with tempfile.TemporaryDirectory(prefix="nightshelf-") as folder:
             output = Path(folder) / "stdout"
             code = self._hook.run_command(self.command(output), env=environment, cwd=str(HOME)).exit_code
-            if code in HOPELESS:
-                raise AirflowFailException(f"{self.module} ended with {code} ({HOPELESS[code]}); its reason is above")
             if code:
-                raise AirflowException(f"{self.module} ended with {code}; its reason is above")
+                raise failure(self.module, code, context["ti"].try_number)
             result = parse_result(output.read_text(errors="replace"))
         width = max((len(name) for name, _ in table(result)), default=0)
         for name, value in table(result):

@@ -15,7 +15,8 @@ The day's partitions of the tables above, rejected rows in `quarantine`, Data Do
 * Starts at 00:00 UTC for the day that has just ended. Until the delivery is there `land` is *up for retry* (sources
   with `missing_day: wait`): from minutes to half an hour between tries, until about noon UTC.
 * Some quarantined rows; an empty day, where the source calls that normal: it is written and announced all the same.
-* Days run one after another. `announce` is skipped in backfill runs.
+* Days run one after another: while one waits for its delivery, others queue (backfills do not).
+* `announce` is skipped in backfill runs.
 
 ### What is an incident
 * `day_given` failed: the run was started without a partition key. Nothing happened; start it with one.

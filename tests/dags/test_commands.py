@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-CONTEXT: Any = {"dag_run": SimpleNamespace(run_id="manual__1")}
+CONTEXT: Any = {"dag_run": SimpleNamespace(run_id="manual__1"), "ti": SimpleNamespace(try_number=1)}
 Make = Callable[..., Any]
 
 
@@ -74,6 +74,17 @@ def test_other_exit_codes_may_be_tried_again(make: Make, code: int) -> None:
     with pytest.raises(AirflowException, match=f"ended with {code}") as caught:
         make(f"raise SystemExit({code})").execute(CONTEXT)
     assert not isinstance(caught.value, AirflowFailException)
+
+
+@pytest.mark.parametrize(
+    ("code", "tries", "again"), [(1, 2, True), (1, 3, False), (75, 20, True), (137, 20, True), (-15, 20, True)]
+)
+def test_a_delivery_is_waited_for_longer_than_a_bug(code: int, tries: int, again: bool) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from dags.commands import failure
+
+    assert isinstance(failure("jobs.land", code, tries), AirflowFailException) is not again
 
 
 def test_a_result_that_lacks_what_the_task_needs_fails_for_good(make: Make) -> None:
