@@ -1,0 +1,64 @@
+"""Every reason can be checked against the log."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from models.bundle import Bundle
+from models.config import TrainingConfig
+from models.policy import reasons
+from models.policy.surface_lists import SurfacePolicy
+from models.snapshot import RELATIONS, Snapshot
+from models.surfaces import Surface
+from storefront.contract import REASON_CODES
+from tests.models.policy import tiny
+
+ITEMS = [f"i{n:02}" for n in range(30)]
+CATEGORIES = ["mugs" if n % 2 else "lamps" for n in range(30)]
+USERS = [f"u{n:02}" for n in range(20)]
+
+
+def shop() -> Snapshot:
+    rng = np.random.default_rng(4)
+    events: list[tiny.Event] = []
+    for user in USERS:
+        for item in rng.choice(24, 4, replace=False):
+            events.append((user, ITEMS[item], "view", float(rng.uniform(1, 60))))
+    ages = [200.0] * 26 + [2.0, 3.0, 4.0, 5.0]
+    made = tiny.snapshot(events, ITEMS, category=CATEGORIES, age_days=ages, country=dict.fromkeys(USERS, "GB"))
+    pairs = [(n, (n + 1) % 24) for n in range(24)]
+    at = ([a for a, _ in pairs], [b for _, b in pairs])
+    matrix = sparse.csr_matrix((np.ones(24, np.float32), at), shape=(30, 30))
+    affinity = sparse.csr_matrix(np.full((len(USERS), 2), 0.5, np.float32))
+    return replace(made, co_visitation=dict.fromkeys(RELATIONS, matrix), category_affinity=affinity)
+
+
+def test_every_reason_is_true() -> None:
+    made = shop()
+    config = TrainingConfig(sources=("own_items", "co_visitation", "popular", "new_items"), per_source=6)
+    bundle, users = Bundle({}, config), [*USERS, "stranger"]
+    policy = SurfacePolicy(Surface(name="home"), made, 28)
+    entries = policy.lists(bundle.score(made, users), made.rows_of(users))
+    why = reasons.explain(bundle, made, users, entries, policy)
+    touched = {user: set(made.items[made.touched[row].indices]) for user, row in zip(USERS, range(20), strict=True)}
+    met, seen = set().union(*touched.values()), set()
+    for user, index, filled, code, value in zip(
+        entries.user, entries.item, entries.filled, why.code, why.value, strict=True
+    ):
+        item, history = made.items[index], touched.get(users[user], set())
+        seen.add((code, bool(filled)))
+        assert code in REASON_CODES
+        if code == "bought":
+            assert value == item in history
+        elif code == "co":
+            assert value in history
+            assert (ITEMS.index(value) + 1) % 24 == ITEMS.index(item)
+        elif code == "new":
+            assert value == CATEGORIES[ITEMS.index(item)]
+            assert ITEMS.index(item) >= 26 or item not in met
+        else:
+            assert value in ("all", "country=GB")
+            assert item in met
+    assert {code for code, _ in seen} == {"bought", "co", "popular", "new"}
+    assert {("popular", True), ("new", True)} <= seen, "lists were filled up as well"
