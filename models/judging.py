@@ -91,7 +91,8 @@ def judge(
         log.info("%s was judged before: %s: %s", ds, recorded["kind"], recorded["reason"])
     row = decisions.find(settings, key, ds)
     assert row is not None
-    page = judging_page.write(settings, row, decisions.history(settings, KINDS, end=day))
+    before = decisions.history(settings, KINDS, start=shift(day, -judging_page.SHOWN_DAYS), end=day)
+    page = judging_page.write(settings, row, before)
     return {
         "ds": ds,
         "decision": row["kind"],
@@ -115,13 +116,14 @@ def _judged(
         first = max(shift(trained, 1), shift(day, 1 - settings.judge_days))
         pooled = pool(found.bundle, settings, first, day)
     estimate = pooled.estimate
-    held_against = (found.reference or _first_judged(settings, found.version, day)) if found else None
+    held_against = (found.reference or _first_judged(settings, found, day)) if found else None
     thresholds = Thresholds.of(settings, held_against)
     if found and trained and trained >= day:
         reason = f"champion {found.version} was trained through {trained}, so {day} cannot judge it"
         decided = Verdict("keep", reason, "none")
     else:
-        past = decisions.history(settings, ["retrain"], end=shift(day, -1))
+        cool = shift(day, -settings.retrain_cooldown_days)
+        past = decisions.history(settings, ["retrain"], start=cool, end=shift(day, -1))
         decided = verdict.decide(day, trained, estimate, held_against, past, thresholds)
         if found and pooled.skipped and not pooled.days:
             reason = f"{decided.reason} (no features as of {shift(day, -1)})"
@@ -143,11 +145,11 @@ def _judged(
     return decided, figures, thresholds, intervals
 
 
-def _first_judged(settings: Settings, version: str, day: date) -> Reference | None:
+def _first_judged(settings: Settings, found: Champion, day: date) -> Reference | None:
     """A bundle without a stored reference is held against its own first judged figure."""
-    for row in decisions.history(settings, KINDS, end=shift(day, -1)):
+    for row in decisions.history(settings, KINDS, start=found.bundle.trained_through, end=shift(day, -1)):
         figures = row["figures"]
-        if figures.get("bundle") == version and (figures.get("users") or 0) >= settings.judge_min_users:
+        if figures.get("bundle") == found.version and (figures.get("users") or 0) >= settings.judge_min_users:
             low, high = row["intervals"].get("auc", (None, None))
             return Reference(figures["auc"], low, high)
     return None

@@ -71,7 +71,7 @@ def page(row: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:
             f"<style>{STYLE}</style>",
             f"<h1>{row['ds']} <b style='background:{colour}'>{kind}</b></h1>",
             f"<p>{escape(row['reason'])}</p>",
-            chart(history[-SHOWN_DAYS:]),
+            chart(history),
             _table("Figures", figures, row["intervals"]),
             _table("Held against", row["thresholds"], {}),
             f"<p class=muted>decision {row['decision_id']}, {escape(row['run'])}, {row['decided_ts']:%Y-%m-%d %H:%M} "

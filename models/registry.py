@@ -71,8 +71,12 @@ class Registry:
     def _register(
         self, client: Any, path: Path, metrics: Mapping[str, Any], params: Mapping[str, Any], tags: dict[str, str]
     ) -> str:
+        import warnings
+
         import mlflow
 
+        # The signature is stated; an example of a shop's user ids has no place in the registry.
+        warnings.filterwarnings("ignore", message=".*input example was not provided.*")
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             # Without a server MLflow would put artifacts into ./mlruns of whoever calls.

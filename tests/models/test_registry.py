@@ -16,8 +16,11 @@ import pytest
 
 from lake.errors import BadInput, Unavailable
 from lake.settings import Settings
+from models.bundle import Bundle
 from models.bundle_cache import BundleCache, content_hash
+from models.config import TrainingConfig
 from models.registry import Registry
+from tests.models import small_shop
 
 
 def make_bundle(path: Path, note: str) -> Path:
@@ -29,7 +32,7 @@ def make_bundle(path: Path, note: str) -> Path:
 
 
 @pytest.mark.integration
-def test_a_bundle_goes_in_and_comes_back(tmp_path: Path) -> None:
+def test_a_bundle_goes_in_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One walk through the life of the registry; MLflow's first start on a new database is the slow part."""
     settings = Settings(var=tmp_path / "var", pseudonymise=False)
     registry = Registry(settings)
@@ -78,6 +81,19 @@ def test_a_bundle_goes_in_and_comes_back(tmp_path: Path) -> None:
     assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(settings.var)
     model = mlflow.models.get_model_info("models:/recommender/1")
     assert model.signature.inputs.input_names() == ["user_id"]
+
+    small_shop.build(settings, 2)
+    simple = TrainingConfig(sources=("own_items", "popular"))
+    real = Bundle({"trained_through": "2026-10-02"}, simple).save(tmp_path / "real")
+    version = registry.register(real, metrics={}, params={}, delta_versions={})
+    monkeypatch.setenv("VAR", str(settings.var))
+    monkeypatch.setenv("PSEUDONYMISE", "false")
+    import pandas as pd
+
+    loaded = mlflow.pyfunc.load_model(f"models:/recommender/{version}")
+    lists = loaded.predict(pd.DataFrame({"user_id": ["u001", "a stranger"]}), params={"k": 5})
+    assert lists["user_id"].tolist() == ["u001", "a stranger"]
+    assert [len(set(items)) for items in lists["item_ids"]] == [5, 5]
 
 
 class _Server(BaseHTTPRequestHandler):
