@@ -1,9 +1,10 @@
 """Which items go with which, as of a day: `python -m jobs.co_visitation --ds D`.
 
 Item-to-item cosine over baskets (Linden, Smith, York, "Amazon.com recommendations: item-to-item collaborative
-filtering", IEEE Internet Computing 7(1), 2003), with baskets that fade with age. A basket is a session, or a shopper's day where no session is known. Items are numbered
-in the order of their ids, so a pair is one long and the heavy aggregation touches no text; weights are summed as whole
-millionths, so that the result does not depend on the order of the rows.
+filtering", IEEE Internet Computing 7(1), 2003), with baskets that fade with age. A basket is a session, or a shopper's
+day where no session is known. Items are numbered in the order of their ids, so a pair is one long and the heavy
+aggregation touches no text; weights are summed as whole millionths, so that the result does not depend on the order of
+the rows.
 """
 
 from collections.abc import Mapping
@@ -45,9 +46,10 @@ def co_visitation(known: AsOf) -> DataFrame:
     touched = known.keep(known.human_events.join(F.broadcast(numbers), C.ITEM_ID).drop(C.ITEM_ID))
     fewest = 2 if known.actor_days >= LARGE_LOG else 1
     half_life = known.settings.co_visitation_half_life_days
-    pairs = _baskets(known, touched, fewest, half_life).unionByName(_successions(known, touched, fewest, half_life))
-    order = Window.partitionBy(C.RELATION, "a").orderBy(F.desc(C.WEIGHT), F.desc(C.PAIRS), "b")
-    best = pairs.withColumn(C.RANK, F.row_number().over(order)).where(F.col(C.RANK) <= PARTNERS)
+    baskets = _baskets(known, touched, fewest, half_life)
+    best = _strongest(baskets, fewest, "together", "bought").unionByName(
+        _strongest(_successions(touched, fewest, half_life), fewest, "next")
+    )
     names = F.broadcast(numbers)
     rows = best.join(names.withColumnRenamed("item", "a"), "a").join(
         names.select(F.col("item").alias("b"), F.col(C.ITEM_ID).alias(C.OTHER_ITEM_ID)), "b"
@@ -71,7 +73,7 @@ def _cosine(pair: Column, left: Column, right: Column) -> Column:
 
 
 def _baskets(known: AsOf, touched: DataFrame, fewest: int, half_life: int) -> DataFrame:
-    """`together` and `bought`, both directions: relation, a, b, weight, pairs; one pass over the pairs of a basket."""
+    """`together` and `bought` of a, b, both directions; one pass over the pairs of a basket."""
     basket = F.coalesce(F.concat(F.lit("s"), C.SESSION_ID), F.concat(F.lit("u"), F.col(AGE), F.lit(":"), C.USER_ID))
     lines = (
         touched.withColumn("basket", basket)
@@ -83,10 +85,11 @@ def _baskets(known: AsOf, touched: DataFrame, fewest: int, half_life: int) -> Da
             F.min(AGE).alias(AGE),
         )
     )
-    newest_first = F.struct((-F.col("bought")).alias("p"), (-F.unix_micros("last")).alias("t"), "item")
-    kept = F.slice(F.array_sort(F.collect_list(newest_first)), 1, BASKET_ITEMS)
     # A line is the item's number with the lowest bit saying "bought"; sorted, so that a pair is (smaller, larger).
-    coded = F.array_sort(F.transform(kept, lambda line: line["item"] * 2 - line["p"]))
+    line = (F.col("item") * 2 + F.col("bought")).alias("line")
+    newest_first = F.struct((-F.col("bought")).alias("p"), (-F.unix_micros("last")).alias("t"), line)
+    kept = F.slice(F.sort_array(F.collect_list(newest_first)), 1, BASKET_ITEMS)
+    coded = F.sort_array(kept["line"])
     baskets = known.keep(
         lines.groupBy("basket")
         .agg(coded.alias("lines"), F.min(AGE).alias(AGE))
@@ -116,30 +119,49 @@ def _baskets(known: AsOf, touched: DataFrame, fewest: int, half_life: int) -> Da
         )
         .where(F.col("n") >= fewest)
     )
-    sided = _with_norms(_apart(counted), norms, "together", "bought")
-    together = _cosine(F.col("w"), F.col("together_a"), F.col("together_b"))
-    purchased = _cosine(F.col("pw"), F.col("bought_a"), F.col("bought_b"))
-    found = F.explode(
-        F.array_compact(
-            F.array(
-                *[
-                    F.when(
-                        n >= fewest,
-                        F.struct(
-                            F.lit(relation).alias(C.RELATION),
-                            F.col(a).alias("a"),
-                            F.col(b).alias("b"),
-                            weight.alias(C.WEIGHT),
-                            n.alias(C.PAIRS),
-                        ),
-                    )
-                    for relation, weight, n in (("together", together, F.col("n")), ("bought", purchased, F.col("pn")))
-                    for a, b in (("a", "b"), ("b", "a"))
-                ]
-            )
+    return _both_ways(
+        _with_norms(_apart(counted), norms, "together", "bought").select(
+            "a",
+            "b",
+            _cosine(F.col("w"), F.col("together_a"), F.col("together_b")).alias("together"),
+            F.col("n").alias("together_n"),
+            _cosine(F.col("pw"), F.col("bought_a"), F.col("bought_b")).alias("bought"),
+            F.col("pn").alias("bought_n"),
         )
     )
-    return sided.select(found.alias("pair")).select("pair.*")
+
+
+def _both_ways(pairs: DataFrame) -> DataFrame:
+    """Every pair (a, b) also as (b, a)."""
+    ways = F.array(*[F.struct(F.col(a).alias("a"), F.col(b).alias("b")) for a, b in (("a", "b"), ("b", "a"))])
+    return pairs.withColumn("way", F.explode(ways)).select("way.*", *[c for c in pairs.columns if c not in ("a", "b")])
+
+
+def _strongest(pairs: DataFrame, fewest: int, *relations: str) -> DataFrame:
+    """relation, a, b, weight, pairs, rank of the PARTNERS strongest of every `a`.
+
+    Sorting an array an item is half the work of a window over rows, because the rows stay numbers.
+
+    Args:
+        pairs: a, b and, for every relation, its weight `<relation>` and number of baskets `<relation>_n`.
+    """
+    lists = []
+    for relation in relations:
+        n = F.col(f"{relation}_n")
+        partner = F.struct(F.col(relation).alias("w"), n.alias("n"), (-F.col("b")).alias("b"))
+        ordered = F.sort_array(F.collect_list(F.when(n >= fewest, partner)), asc=False)
+        lists.append(F.slice(ordered, 1, PARTNERS).alias(relation))
+    ranked = pairs.groupBy("a").agg(*lists)
+    named = F.array(*[F.struct(F.lit(name).alias("name"), F.col(name).alias("list")) for name in relations])
+    each = ranked.select("a", F.explode(named).alias("of"))
+    return each.select(F.col("of.name").alias(C.RELATION), "a", F.posexplode("of.list").alias("place", "best")).select(
+        C.RELATION,
+        "a",
+        (-F.col("best.b")).alias("b"),
+        F.col("best.w").alias(C.WEIGHT),
+        F.col("best.n").alias(C.PAIRS),
+        (F.col("place") + 1).alias(C.RANK),
+    )
 
 
 def _apart(counted: DataFrame) -> DataFrame:
@@ -155,7 +177,7 @@ def _with_norms(pairs: DataFrame, norms: DataFrame, *columns: str) -> DataFrame:
     return pairs
 
 
-def _successions(known: AsOf, touched: DataFrame, fewest: int, half_life: int) -> DataFrame:
+def _successions(touched: DataFrame, fewest: int, half_life: int) -> DataFrame:
     """`next`: what a shopper touched within 7 days after an item, by up to 10 moments; each shopper counts once a pair.
 
     The weight of a pair is, over shoppers, the sum of the best decay / moments between; an item's own weight the sum
@@ -167,7 +189,7 @@ def _successions(known: AsOf, touched: DataFrame, fewest: int, half_life: int) -
         .agg(F.unix_micros(F.min(C.EVENT_TS)).alias("t"))
     )
     moments = first.groupBy(C.USER_ID, "t").agg(
-        F.slice(F.array_sort(F.collect_list("item")), 1, BASKET_ITEMS).alias("items"), F.min(AGE).alias(AGE)
+        F.slice(F.sort_array(F.collect_list("item")), 1, BASKET_ITEMS).alias("items"), F.min(AGE).alias(AGE)
     )
     moments = moments.select(C.USER_ID, "t", "items", _decay(half_life).alias("w"))
     ahead = Window.partitionBy(C.USER_ID).orderBy("t").rowsBetween(1, NEXT_STEPS)
@@ -194,11 +216,7 @@ def _successions(known: AsOf, touched: DataFrame, fewest: int, half_life: int) -
         .agg(F.sum(_decay(half_life)).alias("own"))
     )
     return _with_norms(_apart(counted), norms, "own").select(
-        F.lit("next").alias(C.RELATION),
-        "a",
-        "b",
-        _cosine(F.col("w"), F.col("own_a"), F.col("own_b")).alias(C.WEIGHT),
-        F.col("n").alias(C.PAIRS),
+        "a", "b", _cosine(F.col("w"), F.col("own_a"), F.col("own_b")).alias("next"), F.col("n").alias("next_n")
     )
 
 
