@@ -91,10 +91,10 @@ def _events(spark: SparkSession, settings: Settings, days: DayRange, steps: Step
 def _features(spark: SparkSession, settings: Settings, day: date, steps: Steps) -> dict[str, int]:
     key, rows, known = day.isoformat(), {}, AsOf(spark, settings, day)
     for name, frame in build_all(spark, settings, day, known).items():
-        frame = frame.persist()
-        steps.reports.append(gate(name, frame, [key], settings=settings, spark=spark))
-        rows[name] = replace_days(settings, name, frame, [key], JOB)[key][0]
-        frame.unpersist()
+        # A checkpoint, not a cache: the write would look the long plan up again, miss the cache and make the rows anew.
+        made = frame.localCheckpoint()
+        steps.reports.append(gate(name, made, [key], settings=settings, spark=spark))
+        rows[name] = replace_days(settings, name, made, [key], JOB, cached=True)[key][0]
     known.release()
     steps.end(f"features as of {key}: {rows}")
     return rows

@@ -75,8 +75,11 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
         refused.withColumn(C.DS, F.col(landed.DELIVERY_DS)).withColumn(C.ROW, F.col(RAW)), TABLES["quarantine"]
     )
     good = rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(target.keys()))
-    unique = deduplicate(identified(good)).select(*TABLES["events"].column_names, *ATTRIBUTES).persist()
+    unique = deduplicate(identified(good)).select(*TABLES["events"].column_names, *ATTRIBUTES).localCheckpoint()
     counts, tally, found = _counts(rows, unique, keys)
+    # Checkpoints, not caches: a write looks the long plan up again, misses the cache and reads the deliveries anew.
+    quarantine = quarantine.localCheckpoint()
+    rows.unpersist()
     # Late events may fall on days before the first delivery, and a correction may take them away again.
     held = {day for day, (n, _) in recorded(settings, "events").items() if n}
     keys = sorted({*keys, *found, *held.intersection(target.keys())})
@@ -144,7 +147,7 @@ def write(settings: Settings, cleaned: Cleaned, gate: Gate | None = None) -> dic
     job = "jobs.events"
     for reason, n in list(cleaned.counts.get("reasons", {}).items())[:10]:
         log.warning("quarantined %d rows: %s", n, reason)
-    quarantined = replace_days(settings, "quarantine", cleaned.quarantine, cleaned.days, job)
+    quarantined = replace_days(settings, "quarantine", cleaned.quarantine, cleaned.days, job, cached=True)
     if gate:
         gate("raw", cleaned.tally, cleaned.days, cleaned.counts)
         gate("events", cleaned.events, cleaned.days, cleaned.counts)

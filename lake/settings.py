@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     # machine
     spark_master: str = "local[*]"
     spark_driver_memory: str = "3g"
+    spark_java_options: str = Field(
+        "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+        description="JVM flags of the driver. The default compiles quickly, which pays up to some million events a run; "
+        "for more, give -XX:+UseParallelGC alone",
+    )
     spark_shuffle_partitions: int = Field(4, ge=1)
     accelerator: Literal["auto", "gpu", "cpu"] = "auto"
     threads: int = Field(2, ge=1, description="threads of one training or scoring process")

@@ -104,8 +104,9 @@ def opened(frame: Any, threads: int = 2) -> Iterator[Engine]:
 
 
 def _reads_cache(frame: "DataFrame") -> bool:
-    """Whether the frame, or what it is a projection of, is cached already: a second copy would only cost memory."""
-    return frame.is_cached or "InMemoryRelation" in frame._jdf.queryExecution().withCachedData().toString()
+    """Whether the frame, or what it is a projection of, is held already: a second copy would only cost memory."""
+    plan = frame._jdf.queryExecution().withCachedData().toString()
+    return frame.is_cached or "InMemoryRelation" in plan or "LogicalRDD" in plan
 
 
 def _spark_type(kind: str) -> Type | None:
@@ -133,45 +134,39 @@ class Figures:
     rows: dict[str, int] = field(default_factory=dict)
     values: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
+    def complete(self, checks: Sequence[Check]) -> None:
+        """Take over the figures of `Given` checks; a day without a figure has count 0 or, for a share, none."""
+        for check in checks:
+            if isinstance(check.measure, Given):
+                self.values[check.name] = dict(check.measure.values)
+            for day in self.rows:
+                self.values.setdefault(check.name, {}).setdefault(day, 0 if check.counts else None)
+
     def put(self, check: Check, day: str, count: float, of: float) -> None:
         share = not check.counts
         self.values.setdefault(check.name, {})[day] = (count / of if of else None) if share else count
 
 
-def rows_a_day(engine: Engine) -> dict[str, int]:
-    """Rows by `ds`; what has none is counted under `NULL`."""
-    if C.DS not in engine.types:
-        return {}
-    found = engine.ask(f"SELECT `{C.DS}` AS day, count(*) AS n FROM frame GROUP BY `{C.DS}`")
-    return {_day(row): int(row["n"]) for row in found}
+def measured(engine: Engine, checks: Sequence[Check], keys: Sequence[str]) -> Figures:
+    """Rows and the figures of all checks that are counted, for `keys` and whatever other day the rows name.
 
-
-def measured(engine: Engine | None, checks: Sequence[Check], figures: Figures) -> Figures:
-    """Add the figures of all checks, for the days there and whatever other day the rows name.
-
-    Args:
-        engine: the rows; None where every check is `Given`.
+    One aggregation answers every rule about rows and about whole days; each other grouping costs one more.
     """
-    if engine is not None:
-        _measure_rows(engine, checks, figures)
-        by_group = [(check, check.measure) for check in checks if isinstance(check.measure, Groups)]
-        for by in dict.fromkeys(rule.by for _, rule in by_group):
-            _measure_groups(engine, [pair for pair in by_group if pair[1].by == by], by, figures)
-    for check in checks:
-        if isinstance(check.measure, Given):
-            figures.values[check.name] = dict(check.measure.values)
-        for day in figures.rows:
-            figures.values.setdefault(check.name, {}).setdefault(day, 0 if check.counts else None)
-    return figures
-
-
-def _measure_rows(engine: Engine, checks: Sequence[Check], figures: Figures) -> None:
+    figures = Figures(dict.fromkeys(keys, 0))
     by_row = [(check, check.measure) for check in checks if isinstance(check.measure, Rows)]
+    by_group = [(check, check.measure) for check in checks if isinstance(check.measure, Groups)]
+    by_day = [(check, rule) for check, rule in by_group if not rule.by]
     counts = "".join(f", count_if({rule.offends}) AS c{i}" for i, (_, rule) in enumerate(by_row))
+    counts += "".join(f", CASE WHEN {rule.offends} THEN 1 ELSE 0 END AS d{i}" for i, (_, rule) in enumerate(by_day))
     for row in engine.ask(f"SELECT `{C.DS}` AS day, count(*) AS n{counts} FROM frame GROUP BY `{C.DS}`"):
         figures.rows[_day(row)] = int(row["n"])
         for i, (check, _) in enumerate(by_row):
             figures.put(check, _day(row), int(row[f"c{i}"]), int(row["n"]))
+        for i, (check, _) in enumerate(by_day):
+            figures.put(check, _day(row), int(row[f"d{i}"]), 1)
+    for by in dict.fromkeys(rule.by for _, rule in by_group if rule.by):
+        _measure_groups(engine, [pair for pair in by_group if pair[1].by == by], by, figures)
+    return figures
 
 
 def _measure_groups(
