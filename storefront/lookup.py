@@ -75,7 +75,7 @@ def tell(reason: Reason, titles: Mapping[str, str]) -> str:
         "bought": "seen or bought before",
         "co": f"goes with {known}",
         "similar": f"like {known}",
-        "popular": "popular" if value in ("", "all") else f"popular where {value}",
+        "popular": "popular" if value in ("", "all") else f"popular in {value.partition('=')[2]}",
         "new": f"new in {value}" if value else "new",
     }[reason.code]
 

@@ -29,10 +29,10 @@ def assemble(batches: Iterable[pa.RecordBatch]) -> Iterator[WholeList]:
     """The lists of one surface, in the order of the rows; one batch is held at a time.
 
     Args:
-        batches: rows with `COLUMNS`; the rows of a list stand together, ranks 1, 2, 3, ... A list may span batches.
+        batches: rows with `COLUMNS`, sorted by list, then rank from 1. A list may span batches.
 
     Raises:
-        BadInput: rows of a list do not stand together, or a reason is unknown.
+        BadInput: a list has a gap or does not stand together, or a reason is unknown.
     """
     tail: pa.RecordBatch | None = None
     for batch in batches:
@@ -62,8 +62,8 @@ def _whole(rows: pa.RecordBatch) -> Iterator[WholeList]:
     )
     if not contiguous or (np.asarray(moved) & inside).any():
         raise BadInput(
-            "lists: the rows of a list do not stand together with ranks 1, 2, 3, ...; they were not written by "
-            "jobs.lists: run `python -m jobs.lists` for the day again"
+            "lists: a list lacks a rank of 1, 2, 3, ... or has one twice: the partition is damaged, or an owner occurs "
+            "twice; run `python -m jobs.lists` for the day again"
         )
     lines, items = _reason_lines(rows), rows[C.ITEM_ID].to_pylist()
     at = pa.array(starts)

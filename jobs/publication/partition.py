@@ -1,10 +1,13 @@
 """The day's lists in the lake, pinned at one Delta version and read in batches."""
 
+import math
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
@@ -16,6 +19,7 @@ from lake.errors import BadInput
 from lake.settings import Settings
 
 BATCH_ROWS = 65_536
+SORTED_ROWS = 2_000_000
 KINDS = ("segment", "item", "user")
 """In the order of loading: the fallbacks first."""
 
@@ -56,9 +60,20 @@ class ListsPartition:
         return sorted(found)
 
     def batches(self, surface: str) -> Iterator[pa.RecordBatch]:
-        """Rows of a surface with `COLUMNS`: segments, then items, then users, each in the order written."""
+        """Rows of a surface with `COLUMNS`: segments, then items, then users; the rows of a list in order, together.
+
+        The Delta writer deals rows out to threads, so their order in the file says nothing. They are sorted here, at
+        most `SORTED_ROWS` at a time: larger tables are read several times, an owner belonging to one of the readings.
+        """
         for kind in KINDS:
-            yield from self._scan(COLUMNS, self._of(surface) & (pads.field(C.KIND) == kind))
+            mine = self._of(surface) & (pads.field(C.KIND) == kind)
+            readings = max(1, math.ceil(self._dataset.count_rows(filter=mine) / SORTED_ROWS))
+            for reading in range(readings):
+                parts = (_share(batch, reading, readings) for batch in self._scan(COLUMNS, mine))
+                yield from _sorted(pa.Table.from_batches([part for part in parts if len(part)], self._schema()))
+
+    def _schema(self) -> pa.Schema:
+        return pa.schema([self._dataset.schema.field(name) for name in COLUMNS])
 
     def size(self, surface: str) -> Size:
         """One cheap pass over the columns that cost memory."""
@@ -105,6 +120,25 @@ class ListsPartition:
 def record_name(surface: str) -> str:
     """Under which name `partitions` keeps a surface's content hash."""
     return f"lists.{surface}"
+
+
+def _share(rows: pa.RecordBatch, reading: int, readings: int) -> pa.RecordBatch:
+    """The rows whose owner belongs to a reading."""
+    if readings == 1:
+        return rows
+    owners = rows[C.OWNER].dictionary_encode()
+    belongs = [zlib.crc32(owner.encode()) % readings == reading for owner in owners.dictionary.to_pylist()]
+    return rows.filter(pa.array(belongs, pa.bool_()).take(owners.indices))
+
+
+def _sorted(rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Rows by owner, in the order of first appearance, then rank."""
+    if not len(rows):
+        return
+    owner = rows[C.OWNER].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    rank = rows[C.RANK].to_numpy()
+    order = np.argsort(owner * (int(rank.max()) + 1) + rank, kind="stable")
+    yield from rows.take(pa.array(order)).combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
 
 
 def _counts(column: pa.Array) -> tuple[list[str], list[int]]:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
@@ -13,6 +14,7 @@ from jobs.publication.partition import ListsPartition, Size
 from jobs.publication.versions import Versions
 from lake.errors import Unavailable
 from lake.settings import Settings
+from models import surfaces
 from storefront import contract
 from storefront.contract import EVERYBODY, Meta
 
@@ -93,7 +95,7 @@ def publish_surface(
             versions.begin(version)
             redis.hset(key, mapping=meta.fields())
             loaded = loading.push(assemble(partition.batches(surface)))
-            meta = _verified(meta, loaded, size, recorded)
+            meta = _verified(meta, loaded, size, recorded, _fallback_order(settings, surface))
             loading.read_back(loaded.sample)
             redis.hset(key, mapping=meta.fields())
             if versions.meta(version) != meta:
@@ -152,7 +154,15 @@ def _make_room(
     room.check_room(redis, needed)
 
 
-def _verified(meta: Meta, loaded: Loaded, size: Size, recorded: str | None) -> Meta:
+def _fallback_order(settings: Settings, surface: str) -> Callable[[str], int]:
+    """Position of a segment's dimension in the surface's file; where there is none, by name alone."""
+    file = settings.surfaces / f"{surface}.yaml"
+    dimensions: list[str] = list(surfaces.read(file).segments) if file.is_file() else []
+    places = {name: place for place, name in enumerate(dimensions)}
+    return lambda segment: places.get(segment.partition("=")[0], len(places))
+
+
+def _verified(meta: Meta, loaded: Loaded, size: Size, recorded: str | None, order: Callable[[str], int]) -> Meta:
     """The final meta, once counts and hash agree with the lake.
 
     Raises:
@@ -166,7 +176,7 @@ def _verified(meta: Meta, loaded: Loaded, size: Size, recorded: str | None) -> M
             f"the lists' content hash is {digest}, jobs.lists recorded {recorded}: they were replaced while being "
             f"read, or are damaged; run this again, and jobs.lists if that does not help"
         )
-    segments = [name for name in loaded.segments if name != EVERYBODY]
+    segments = sorted(set(loaded.segments) - {EVERYBODY}, key=lambda name: (order(name), name))
     return replace(
         meta,
         k=loaded.longest,

@@ -46,6 +46,11 @@ def rows(house: Settings, **equal: str) -> list[dict[str, Any]]:
     return found
 
 
+def whole(house: Settings) -> Any:
+    """All rows in one order; the file's own says nothing."""
+    return storage.read(house, "lists", ds=DS).sort_by([(c, "ascending") for c in ("surface", "kind", "owner", "rank")])
+
+
 def history(house: Settings) -> dict[str, set[str]]:
     touched: dict[str, set[str]] = {}
     for event in storage.read(house, "events", columns=["user_id", "item_id"]).to_pylist():
@@ -85,10 +90,10 @@ def test_the_planted_taste_is_found(house: Settings) -> None:
 
 def test_the_same_inputs_give_the_same_content(house: Settings) -> None:
     first = lists(house, DS)
-    before = storage.read(house, "lists", ds=DS)
+    before = whole(house)
     second = lists(house, DS)
     assert first["content_hash"] == second["content_hash"]
-    assert storage.read(house, "lists", ds=DS).equals(before)
+    assert whole(house).equals(before)
     marks = storage.read(house, "partitions", filters=[("table", "=", "lists")]).to_pylist()
     assert len({mark["content_hash"] for mark in marks}) == 1
     assert {mark["rows"] for mark in marks} == {first["rows"]}
@@ -96,12 +101,12 @@ def test_the_same_inputs_give_the_same_content(house: Settings) -> None:
 
 def test_a_failed_gate_keeps_the_lists_as_they_were(house: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     lists(house, DS)
-    before = storage.read(house, "lists", ds=DS)
-    whole = make
-    monkeypatch.setattr("jobs.lists.make", lambda *a: whole(*a).filter(pc.field("kind") != "segment"))
+    before = whole(house)
+    made = make
+    monkeypatch.setattr("jobs.lists.make", lambda *a: made(*a).filter(pc.field("kind") != "segment"))
     with pytest.raises(GateFailed, match="all"):
         lists(house, DS)
-    assert storage.read(house, "lists", ds=DS).equals(before)
+    assert whole(house).equals(before)
 
 
 def test_what_is_out_of_stock_is_nowhere(house: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

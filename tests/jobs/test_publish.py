@@ -1,6 +1,7 @@
 """Publication into a real Redis: what readers see, and what they never see."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import redis as redis_py
 
-from jobs.publication import loading, room, surface
+from jobs.publication import loading, partition, room, surface
 from jobs.publication.partition import ListsPartition
 from jobs.publication.versions import Versions
 from jobs.publish import publish
@@ -370,6 +371,30 @@ def test_an_owner_with_two_lists_is_refused(house: Settings, redis: Any) -> None
     planted_lists.write(house, table, record=False)
     with pytest.raises(BadInput, match="twice"):
         publish(house, "2026-11-22")
+
+
+@pytest.mark.parametrize("rows_at_once", [10, 10_000])
+def test_the_order_of_rows_in_the_lake_does_not_matter(
+    house: Settings, redis: Any, monkeypatch: Any, rows_at_once: int
+) -> None:
+    monkeypatch.setattr(partition, "SORTED_ROWS", rows_at_once)
+    table = planted_lists.rows("a", "2026-11-22", USERS)
+    planted_lists.write(house, table)
+    first = publish(house, "2026-11-22")["surfaces"]["home"]["version"]
+    shuffled = table.take(random.Random(5).sample(range(len(table)), len(table)))
+    planted_lists.write(house, shuffled, record=False)
+    result = publish(house, "2026-11-22", force=True)["surfaces"]["home"]
+    assert result["version"] != first
+    assert shown(house) == mine("a")
+    meta = redis.hgetall(f"recs:home:{result['version']}:meta")
+    assert meta["segments"] == '["country=GB", "device=mobile", "all"]'
+
+
+def test_segments_fall_back_in_the_order_of_the_surface_file(house: Settings, tmp_path: Path) -> None:
+    (tmp_path / "home.yaml").write_text("name: home\nsegments: [device, country]")
+    put(house, "a", "2026-11-22")
+    publish(house.model_copy(update={"surfaces": tmp_path}), "2026-11-22")
+    assert Storefront(house.redis_url).meta().segments == ("device=mobile", "country=GB", "all")
 
 
 def test_a_day_without_lists_names_the_command(house: Settings) -> None:
