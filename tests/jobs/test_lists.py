@@ -6,12 +6,13 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pytest
+from deltalake.exceptions import CommitFailedError
 
 from jobs.lists import active_users, lists, make
 from jobs.publication.partition import ListsPartition
 from jobs.publish import publish
 from lake import storage
-from lake.errors import BadInput, GateFailed
+from lake.errors import BadInput, GateFailed, Unavailable
 from lake.settings import Settings
 from models.bundle import Bundle
 from models.config import TrainingConfig
@@ -139,6 +140,31 @@ def test_batches_do_not_change_the_lists(house: Settings, monkeypatch: pytest.Mo
 def test_a_missing_champion_says_what_to_do(house: Settings) -> None:
     with pytest.raises(BadInput, match=r"models\.training"):
         lists(house, DS, "17")
+
+
+def test_two_runs_of_a_day_at_once_end_in_one_partition_or_a_retry(
+    house: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, raced = storage.replace_days, []
+
+    def race(settings: Settings, name: str, data: Any, keys: Any) -> int:
+        if not raced:
+            raced.append(1)
+            lists(house, DS)  # another run of the day commits between our reading and our writing
+        return write(settings, name, data, keys)
+
+    first = lists(house, DS)
+    monkeypatch.setattr(storage, "replace_days", race)
+    assert lists(house, DS)["content_hash"] == first["content_hash"]
+    assert len(rows(house)) == first["rows"]
+
+    def lost(*_: Any) -> int:
+        raise CommitFailedError("a concurrent transaction deleted data this operation read")
+
+    monkeypatch.setattr(storage, "replace_days", lost)
+    with pytest.raises(Unavailable, match="another run"):
+        lists(house, DS)
+    assert len(rows(house)) == first["rows"]
 
 
 @pytest.mark.integration
