@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     spark_driver_memory: str = "3g"
     spark_java_options: str = Field(
         "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
-        description="JVM flags of the driver. The default compiles quickly, which pays up to some million events a run; "
+        description="JVM flags of the driver. The default compiles quickly, which pays up to some million events; "
         "for more, give -XX:+UseParallelGC alone",
     )
     spark_shuffle_partitions: int = Field(4, ge=1)

@@ -69,7 +69,7 @@ def test_a_corrected_delivery_is_a_new_landing_that_keeps_the_first_arrival(shop
 
 @pytest.mark.parametrize(("missing", "error"), [("fail", BadInput), ("wait", Unavailable)])
 def test_a_missing_day_is_refused_or_waited_for(tmp_path: Path, missing: str, error: type[Exception]) -> None:
-    with pytest.raises(error, match="no events delivery for 2026-01-01 at .*2026-01-01.csv.gz"):
+    with pytest.raises(error, match=r"no events delivery for 2026-01-01 at .*2026-01-01.csv.gz"):
         land.run(shop_with(tmp_path, missing), one("2026-01-01"))
 
 
