@@ -43,8 +43,8 @@ def judge(name: str, checks: Sequence[Check], figures: Figures, settings: Settin
         asset = context.data_sources.add_pandas("lake").add_dataframe_asset(name)
         data = asset.add_batch_definition_whole_dataframe("days")
         definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=data, suite=suite))
-        span = days[0] if len(days) == 1 else f"{days[0]}..{days[-1]}"
-        run = RunIdentifier(run_name=f"{span} ({os.getpid()})", run_time=datetime.now(UTC))
+        span = days[0] if len(days) == 1 else f"{days[0]}_{days[-1]}"
+        run = RunIdentifier(run_name=f"{span}_{os.getpid()}", run_time=datetime.now(UTC))
         result = definition.run(batch_parameters={"dataframe": frame}, result_format="SUMMARY", run_id=run)
         page = data_docs.publish(context, name, run, f"lake-{name}", settings)
     return Verdict(frozenset(_breached(each) for each in result.results if not each.success), page)

@@ -22,27 +22,42 @@ FEW_ROWS = 20
 Context = Mapping[str, Any]
 
 
-def extras(
-    name: str, keys: Sequence[str], rows: Mapping[str, int], settings: Settings, context: Context
-) -> list[Check]:
-    """Further checks of a table.
+def counted(name: str, settings: Settings, keys: Sequence[str], context: Context) -> list[Check]:
+    """Further checks of a table that are counted over its rows.
 
     Args:
-        rows: rows of the candidate frame by day.
         context: what only the caller knows, see `validation.gate.validate`.
     """
     if name == "events":
-        return _events() + refused(*_refused_of(keys, rows, context), settings)
+        return _events()
     if name == "items":
-        return [_not_after("first_seen_ts", C.ITEM_ID)]
+        return [_not_after(C.FIRST_SEEN_TS, C.ITEM_ID)]
     if name == "user_features":
-        return [*_counted_once(settings, keys, rows, known_users_only=True), *_shares()]
+        return [_counted_once(settings, keys, of_users=True), *_shares()]
     if name == "item_features":
-        return _counted_once(settings, keys, rows, known_users_only=False)
+        return [_counted_once(settings, keys, of_users=False)]
     if name == "co_visitation":
         return _co_visitation()
     if name == "lists":
-        return _lists(settings, keys, rows, context)
+        return _lists(settings, context)
+    return []
+
+
+def known(name: str, keys: Sequence[str], rows: Mapping[str, int], settings: Settings, context: Context) -> list[Check]:
+    """Further checks whose figures are known without another look at the rows.
+
+    Args:
+        rows: rows of the candidate frame by day.
+    """
+    if name == "events":
+        return refused(*_refused_of(keys, rows, context), settings)
+    if name == "lists":
+        figures: dict[str, float | None] = {day: rows.get(day, 0) for day in keys}
+        return [Check(TABLE_LEVEL, "at least one row a day", "fail", Given(figures), 1, None)]
+    if name in ("user_features", "item_features"):
+        wanted = _events_of(settings, keys, of_users=name == "user_features")
+        there = Given({day: rows.get(day, 0) if n else None for day, n in wanted.items()})
+        return [Check(TABLE_LEVEL, "rows where the day has events", "fail", there, 1, None)]
     return []
 
 
@@ -109,36 +124,33 @@ def _shares() -> list[Check]:
     ]
 
 
-def _counted_once(
-    settings: Settings, keys: Sequence[str], rows: Mapping[str, int], *, known_users_only: bool
-) -> list[Check]:
+def _counted_once(settings: Settings, keys: Sequence[str], *, of_users: bool) -> Check:
     """The day's events, held against the table's one-day counts: nothing lost, nothing doubled, nothing late.
 
     Users are counted whole; items leave out bots, so there may only be fewer.
     """
-    events = storage.read(settings, "events", ds=list(keys), columns=[C.DS, C.USER_ID, C.INGESTED_TS])
-    wanted = {day: _known(events, day, settings, known_users_only) for day in keys}
-    counted = "+".join(f"`{C.count(kind, 1)}`" for kind in EVENT_TYPES)
+    wanted = _events_of(settings, keys, of_users=of_users)
+    counts = "+".join(f"`{C.count(kind, 1)}`" for kind in EVENT_TYPES)
     cases = " ".join(f"WHEN {literal(day)} THEN {n}" for day, n in wanted.items())
-    total, expected = f"sum({counted})", f"max(CASE `{C.DS}` {cases} END)"
-    rule = Groups((), f"{total} <> {expected}" if known_users_only else f"{total} > {expected}")
-    kind = "equal to the events of known users" if known_users_only else "at most the events of the day"
+    total, expected = f"sum({counts})", f"max(CASE `{C.DS}` {cases} END)"
+    rule = Groups((), f"{total} <> {expected}" if of_users else f"{total} > {expected}")
+    kind = "equal to the events of known users" if of_users else "at most the events of the day"
     seen = ", ".join(f"{n:,} on {day}" for day, n in list(wanted.items())[-3:])
-    there = Given({day: rows.get(day, 0) if n else None for day, n in wanted.items()})
-    return [
-        Check(TABLE_LEVEL, "rows where the day has events", "fail", there, 1, None),
-        Check(TABLE_LEVEL, f"one-day counts {kind}", "fail", rule, note=f"events known as of the day: {seen}"),
-    ]
+    return Check(TABLE_LEVEL, f"one-day counts {kind}", "fail", rule, note=f"events known as of the day: {seen}")
 
 
-def _known(events: pa.Table, day: str, settings: Settings, known_users_only: bool) -> int:
+def _events_of(settings: Settings, keys: Sequence[str], *, of_users: bool) -> dict[str, int]:
+    """Events of each day that were known as of it; `of_users` leaves out anonymous ones."""
     import pyarrow.compute as pc
 
-    until = Cutoff.as_of(parse_day(day), settings.delivery_cutoff_hours).ingested_until
-    keep = pc.and_(pc.equal(events[C.DS], day), pc.less_equal(events[C.INGESTED_TS], pa.scalar(until)))
-    if known_users_only:
-        keep = pc.and_(keep, pc.is_valid(events[C.USER_ID]))
-    return int(pc.sum(pc.cast(keep, pa.int64())).as_py() or 0)
+    events = storage.read(settings, "events", ds=list(keys), columns=[C.DS, C.USER_ID, C.INGESTED_TS])
+    found = {}
+    for day in keys:
+        until = Cutoff.as_of(parse_day(day), settings.delivery_cutoff_hours).ingested_until
+        keep = pc.and_(pc.equal(events[C.DS], day), pc.less_equal(events[C.INGESTED_TS], pa.scalar(until)))
+        keep = pc.and_(keep, pc.is_valid(events[C.USER_ID])) if of_users else keep
+        found[day] = int(pc.sum(pc.cast(keep, pa.int64())).as_py() or 0)
+    return found
 
 
 def _ranked(by: tuple[str, ...], rule: str) -> Check:
@@ -155,12 +167,11 @@ def _co_visitation() -> list[Check]:
     ]
 
 
-def _lists(settings: Settings, keys: Sequence[str], rows: Mapping[str, int], context: Context) -> list[Check]:
+def _lists(settings: Settings, context: Context) -> list[Check]:
     owner = (C.SURFACE, C.KIND, C.OWNER)
     length = _by_surface(context.get("list_length", settings.list_length))
     of_users = f"`{C.KIND}` = 'user'"
     checks = [
-        Check(TABLE_LEVEL, "at least one row a day", "fail", Given({day: rows.get(day, 0) for day in keys}), 1, None),
         _ranked(owner, "1..n without gaps in every list"),
         Check(C.ITEM_ID, "once in every list", "fail",
               Groups((*owner, C.ITEM_ID), "count(*) > 1", adds="count(*) - 1")),

@@ -18,7 +18,7 @@ from lake.tables import TABLES
 from validation import data_docs, metrics, raw, volume
 from validation.checks import Check
 from validation.expectations import judge
-from validation.extras import extras
+from validation.extras import counted, known
 from validation.report import Breach, GateReport, breach
 from validation.suites import derived, mistyped
 
@@ -94,7 +94,8 @@ def validate(
         spark: not needed, a frame knows its session.
         context: what only the caller knows, all optional. `raw` and `reasons` (rows read; refused rows by reason) or
             `quarantined` (refused rows by day) for events and raw; `missing_day` (default: the source's mapping);
-            `missing_columns` and `unknown_columns` for raw; for lists `list_length` and `expected_users`, a number or
+            `missing_columns` and `unknown_columns` for raw; `history`, true for a load of history, whose volume is told
+            and never stops; for lists `list_length` and `expected_users`, a number or
             one by surface.
 
     Returns:
@@ -108,29 +109,24 @@ def validate(
     if name == "raw":
         counts = raw.tally(frame, keys, facts)
         figures = metrics.Figures({day: sum(of_day.values()) for day, of_day in counts.items()})
-        checks = raw.checks(counts, keys, settings, facts)
-        return _judged(name, keys, checks, metrics.measured(None, checks, figures), [], settings, None, started)
+        return _judged(name, keys, raw.checks(counts, keys, settings, facts), figures, [], settings, None, started)
     if name not in TABLES:
         raise BadInput(f"gate of {name!r}: expected raw or one of {', '.join(TABLES)}")
     with metrics.opened(frame, settings.threads) as engine:
         if C.DS not in engine.types:
             raise BadInput(f"gate of {name}: the frame has no column ds; it has {', '.join(engine.types)}")
-        checks, notes = _suite(name, engine, keys, settings, facts)
-        figures = metrics.measured(engine, checks, metrics.Figures(dict.fromkeys(keys, 0)))
-        return _judged(name, keys, checks, figures, notes, settings, engine, started)
-
-
-def _suite(
-    name: str, engine: metrics.Engine, keys: Sequence[str], settings: Settings, context: Mapping[str, Any]
-) -> tuple[list[Check], list[str]]:
-    """The table's checks on a frame, and notes on what they leave out."""
-    table, rows = TABLES[name], metrics.rows_a_day(engine)
-    broken = {*mistyped(table, engine.types), *(set(table.column_names) - set(engine.types))}
-    further = [c for c in extras(name, keys, rows, settings, context) if not c.needs() & broken]
-    sized, notes = volume.checks(name, keys, rows, settings, _missing_day(name, settings, context))
-    if broken:
-        notes.append(f"further rules left out for {', '.join(sorted(broken))}: missing or of another type")
-    return [*derived(table, engine.types, keys), *further, *sized], notes
+        table, notes = TABLES[name], []
+        broken = {*mistyped(table, engine.types), *(set(table.column_names) - set(engine.types))}
+        if broken:
+            notes.append(f"further rules left out for {', '.join(sorted(broken))}: missing or of another type")
+        further = [check for check in counted(name, settings, keys, facts) if not check.needs() & broken]
+        checks = [*derived(table, engine.types, keys), *further]
+        figures = metrics.measured(engine, checks, keys)
+        checks += known(name, keys, figures.rows, settings, facts)
+        sized, unsized = volume.checks(
+            name, keys, figures.rows, settings, _missing_day(name, settings, facts), bool(facts.get("history"))
+        )
+        return _judged(name, keys, [*checks, *sized], figures, [*notes, *unsized], settings, engine, started)
 
 
 def _judged(
@@ -143,6 +139,7 @@ def _judged(
     engine: metrics.Engine | None,
     started: float,
 ) -> GateReport:
+    figures.complete(checks)
     verdict = judge(name, checks, figures, settings)
     found = [
         breach(name, check, figures, metrics.sample(engine, check))

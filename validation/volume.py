@@ -89,12 +89,17 @@ def checks(
     rows: Mapping[str, int],
     settings: Settings,
     missing_day: MissingDay | None = None,
+    loads_history: bool = False,
 ) -> tuple[list[Check], list[str]]:
-    """The volume checks of a table and notes on what they could not judge."""
+    """The volume checks of a table and notes on what they could not judge.
+
+    Args:
+        loads_history: volume is told and never stops, as it is in any range of more than seven days.
+    """
     values, told, notes = ratios(
         keys, rows, history(settings, name), missing_day=missing_day, min_rows=settings.volume_min_rows
     )
-    stop: Severity = "warn" if name in ONLY_TOLD or len(keys) > LONG_RANGE else "fail"
+    stop: Severity = "warn" if loads_history or name in ONLY_TOLD or len(keys) > LONG_RANGE else "fail"
     spike: Severity = stop if name in SPIKES_STOP else "warn"
     given = Given(values, told, {key: rows.get(key, 0) for key in told})
     warn, fail = settings.volume_warn_factor, settings.volume_fail_factor

@@ -31,7 +31,8 @@ def lists(users: int = 12, length: int = 5) -> list[dict[str, Any]]:
     return [
         {
             C.SURFACE: "home", C.KIND: kind, C.OWNER: owner, C.RANK: rank, C.ITEM_ID: f"i{rank}",
-            C.SCORE: 1.0 / rank, C.SOURCE: "popular", C.REASON: "popular", C.REASON_ITEM: None, C.BUNDLE: "1", C.DS: DAY,
+            C.SCORE: 1.0 / rank, C.SOURCE: "popular", C.REASON: "popular", C.REASON_ITEM: None, C.BUNDLE: "1",
+            C.DS: DAY,
         }
         for kind, owner in owners
         for rank in range(1, length + 1)
