@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lake.errors import BadInput
@@ -21,7 +21,7 @@ class SettingsError(BadInput):
 class Settings(BaseSettings):
     """Where things are and how much of the machine may be used. Frozen; durations carry their unit in the name."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     # places
     var: Path = Field(Path("var"), description="folder of the embedded state; two stacks need two folders")
@@ -118,8 +118,18 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The process's settings, read from the environment at the first call."""
-    return Settings()
+    """The process's settings, read from the environment at the first call.
+
+    Raises:
+        SettingsError: a variable holds what its field cannot be; names variable, value and what was expected.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc'])).upper()}={e['input']!r}: {e['msg']}" for e in error.errors()]
+        raise SettingsError(
+            f"wrong settings: {'; '.join(faults)}. `python -m lake.settings` shows the defaults."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lake.settings import Settings, SettingsError
+from lake.settings import Settings, SettingsError, settings
 
 
 def test_places_follow_var(tmp_path: Path) -> None:
-    settings = Settings(var=tmp_path)
-    assert settings.lake_root == str(tmp_path / "lake")
-    assert settings.data == str(tmp_path / "deliveries")
+    places = Settings(var=tmp_path)
+    assert places.lake_root == str(tmp_path / "lake")
+    assert places.data == str(tmp_path / "deliveries")
 
 
 def test_a_field_is_an_environment_variable_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,5 +39,18 @@ def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
 
 
 def test_the_key_is_never_printed(tmp_path: Path) -> None:
-    settings = Settings(var=tmp_path, user_key="a secret that is long")  # type: ignore[arg-type]
-    assert "secret that" not in settings.model_dump_json() + repr(settings)
+    secret = Settings(var=tmp_path, user_key="a secret that is long")  # type: ignore[arg-type]
+    assert "secret that" not in secret.model_dump_json() + repr(secret)
+
+
+def test_a_wrong_value_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THREADS", "many")
+    monkeypatch.setenv("ACCELERATOR", "")
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match=r"wrong settings: THREADS='many': .*valid integer"):
+        settings()
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PSEUDONYMISE", "")
+    assert Settings().pseudonymise is True
