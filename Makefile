@@ -6,13 +6,13 @@ MAKEFLAGS += --no-print-directory
 
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-export JAVA_HOME := $(if $(wildcard .venv/java/bin/java),$(CURDIR)/.venv/java,$(JAVA_HOME))
+ifneq ($(wildcard .venv/java/bin/java),)
+export JAVA_HOME := $(CURDIR)/.venv/java
+endif
 # Byte code is kept: the large libraries import ten times faster with it.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What may be given on the command line (make up DATA=... VAR=...) reaches every program.
-export VAR SOURCE DATA LAKE_ROOT SURFACES FROM TO CHUNK_DAYS PSEUDONYMISE USER_KEY USER_KEY_FILE ACCELERATOR THREADS
-export AIRFLOW_PORT MLFLOW_PORT POSTGRES_PORT REDIS_PORT
+# Variables given on the command line (make up DATA=... VAR=...) reach every program: make exports them by itself.
 
 .PHONY: help setup demo run up down status test verify lint format docs lock clean
 

@@ -29,7 +29,7 @@ KEPT = {"run", "secrets", "setup.log"}
 class DemoSettings(BaseSettings):
     """The demo's size. Every field is an environment variable with the prefix DEMO_."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="DEMO_")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, env_prefix="DEMO_")
 
     history_days: int = Field(45, ge=14, description="days loaded before the first night")
     nights: int = Field(3, ge=1)

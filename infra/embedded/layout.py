@@ -12,6 +12,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lake.errors import BadInput
+
 HOME = Path(__file__).resolve().parents[2]
 """The checkout."""
 
@@ -22,7 +24,7 @@ SOCKET_PATH_LIMIT = 100
 class StackSettings(BaseSettings):
     """Ports and patience. Every field is an environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     var: Path = Field(Path("var"), description="folder of the embedded state")
     airflow_port: int = Field(8080, ge=1, le=65535, description="wanted port; the next free one if it is taken")
@@ -41,8 +43,17 @@ class Layout:
 
     @classmethod
     def of(cls, var: Path) -> "Layout":
-        """The layout of a VAR folder; a relative one is meant from the checkout."""
-        return cls((HOME / var).resolve())
+        """The layout of a VAR folder; a relative one is meant from the checkout.
+
+        Raises:
+            BadInput: the folder is the checkout or holds it, so that erasing the state would erase the code.
+        """
+        folder = (HOME / var).resolve()
+        if HOME.is_relative_to(folder):
+            raise BadInput(
+                f"VAR={var} is {folder}, which holds the code itself; give a folder for state only, like var"
+            )
+        return cls(folder)
 
     @property
     def run(self) -> Path:

@@ -77,7 +77,9 @@ class Stack:
             outside = postgres.Postgres.plan(self.layout).data.parent
             if outside != self.layout.var:
                 shutil.rmtree(outside, ignore_errors=True)
-        for path in self.layout.var.iterdir() if self.layout.var.is_dir() else ():
+        if not self.layout.run.is_dir():
+            return  # no stack ever lived in this folder, so whatever it holds is somebody else's
+        for path in self.layout.var.iterdir():
             if path.name not in keep:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         (self.layout.run / "airflow-migrated").unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from lake.errors import BadInput
 class RunSettings(BaseSettings):
     """What to run. Every field is an environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True)
 
     source: str = ""
     data: str = ""

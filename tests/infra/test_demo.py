@@ -33,6 +33,13 @@ def test_an_earlier_demo_is_emptied_but_for_its_secrets(stack: Stack) -> None:
     assert (stack.layout.var / MARK).is_file()
 
 
+def test_a_folder_where_no_stack_lived_is_not_erased(stack: Stack) -> None:
+    stack.layout.var.mkdir()
+    (stack.layout.var / "thesis.txt").write_text("years of work")
+    stack.erase()
+    assert (stack.layout.var / "thesis.txt").is_file()
+
+
 def test_nights_follow_history_without_a_gap() -> None:
     plan = Plan.of(DemoSettings(history_days=45, nights=3))
     assert (f"{plan.history}", f"{plan.nights}") == ("2026-09-01..2026-10-15", "2026-10-16..2026-10-18")

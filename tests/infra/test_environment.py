@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.embedded import environment
-from infra.embedded.layout import HOME, SOCKET_PATH_LIMIT, Layout
+from infra.embedded.layout import HOME, SOCKET_PATH_LIMIT, Layout, StackSettings
+from lake.errors import BadInput
 
 PORTS = {"postgres": 5432, "redis": 6379, "mlflow": 5000, "airflow": 8080}
 TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\r"), max_size=40)
@@ -72,3 +73,14 @@ def test_a_long_var_gets_a_socket_that_a_kernel_takes(tmp_path: Path) -> None:
     deep = Layout(tmp_path / ("d" * 60) / ("e" * 60))
     assert len(str(deep.supervisor_socket)) <= SOCKET_PATH_LIMIT
     assert Layout(tmp_path / "other").supervisor_socket != deep.supervisor_socket
+
+
+@pytest.mark.parametrize("var", [".", "/", str(HOME), str(HOME.parent), "infra/.."])
+def test_a_var_that_holds_the_code_is_refused(var: str) -> None:
+    with pytest.raises(BadInput, match="holds the code itself"):
+        Layout.of(Path(var))
+
+
+def test_an_empty_var_is_no_var(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAR", "")
+    assert Layout.of(StackSettings().var) == Layout(HOME / "var")

@@ -115,3 +115,13 @@ def test_every_make_target_is_listed_with_a_line() -> None:
     phony = next(line for line in (HOME / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
     for target in phony.split()[1:]:
         assert f"make {target}" in listed, target
+
+
+def test_make_hands_over_what_was_given_and_nothing_empty(tmp_path: Path) -> None:
+    probe = program(tmp_path / "probe.sh", 'echo "VAR=${VAR-unset} DATA=${DATA-unset} FROM=${FROM-unset}"')
+    text = (HOME / "Makefile").read_text() + f"\nprobe:\n\t@sh {probe}\n"
+    (tmp_path / "Makefile").write_text(text)
+    environ = {name: value for name, value in os.environ.items() if name not in ("VAR", "DATA", "FROM")}
+    command = ["make", "-f", str(tmp_path / "Makefile"), "probe", "DATA=here", "FROM=2010-12-01"]
+    printed = subprocess.run(command, cwd=HOME, capture_output=True, text=True, env=environ).stdout
+    assert printed.strip() == "VAR=unset DATA=here FROM=2010-12-01"
