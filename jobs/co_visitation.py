@@ -27,7 +27,7 @@ PARTNERS = 100
 """Partners kept an item and relation."""
 
 NEXT_DAYS = 7
-NEXT_STEPS = 10
+NEXT_STEPS = 5
 """How far ahead `next` looks: days, and moments at which the shopper did something."""
 
 LARGE_LOG = 10_000
@@ -178,14 +178,15 @@ def _with_norms(pairs: DataFrame, norms: DataFrame, *columns: str) -> DataFrame:
 
 
 def _successions(touched: DataFrame, fewest: int, half_life: int) -> DataFrame:
-    """`next`: what a shopper touched within 7 days after an item, by up to 10 moments; each shopper counts once a pair.
+    """`next`: what a shopper touched within 7 days after an item, by up to 5 moments; each shopper counts once a pair.
 
     The weight of a pair is, over shoppers, the sum of the best decay / moments between; an item's own weight the sum
     of its best decays, so a pair's cosine is at most 1.
     """
     first = (
         touched.where(F.col(C.USER_ID).isNotNull())
-        .groupBy(C.USER_ID, "item", AGE)
+        # A 64-bit hash stands for the shopper: cheaper keys, and a collision would only merge two shoppers' steps.
+        .groupBy(F.xxhash64(C.USER_ID).alias(C.USER_ID), "item", AGE)
         .agg(F.unix_micros(F.min(C.EVENT_TS)).alias("t"))
     )
     moments = first.groupBy(C.USER_ID, "t").agg(

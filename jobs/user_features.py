@@ -25,8 +25,10 @@ LARGEST = 1e9
 
 
 def exact(amount: Column) -> Column:
-    """An amount of money as a whole number of 1/10000 units: integers add up the same in any order."""
-    return F.round(F.least(amount, F.lit(LARGEST)) * MONEY).cast("long")
+    """An amount of money as a whole number of 1/10000 units, NULL where unknown: integers add up the same in any order."""
+    # Not `least`, which would take an unknown amount for the largest.
+    bounded = F.when(amount > LARGEST, LARGEST).otherwise(amount)
+    return F.round(bounded * MONEY).cast("long")
 
 
 def daily(events: DataFrame, key: str) -> DataFrame:
