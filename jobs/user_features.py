@@ -25,7 +25,7 @@ LARGEST = 1e9
 
 
 def exact(amount: Column) -> Column:
-    """An amount of money as a whole number of 1/10000 units, NULL where unknown: integers add up the same in any order."""
+    """Money as a whole number of 1/10000 units, NULL where unknown: integers add up the same in any order."""
     # Not `least`, which would take an unknown amount for the largest.
     bounded = F.when(amount > LARGEST, LARGEST).otherwise(amount)
     return F.round(bounded * MONEY).cast("long")
