@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from jobs import deliveries as landed
 from jobs.cleaning import ATTRIBUTES, RAW, analyse, mapped, typed
 from jobs.cli import day_job
+from jobs.items import sightings
 from jobs.spark import conform, recorded, replace_days, schema, session
 from lake import mapping
 from lake.clock import DayRange
@@ -104,22 +105,6 @@ def deduplicate(rows: DataFrame) -> DataFrame:
     """One row an event id and day: the first that arrived; ties are broken by content, never by row order."""
     first = Window.partitionBy(C.DS, C.EVENT_ID).orderBy(C.INGESTED_TS, landed.DELIVERY_DS, "_content", "_nth")
     return rows.withColumn("_arrival", F.row_number().over(first)).where(F.col("_arrival") == 1)
-
-
-def sightings(rows: DataFrame) -> DataFrame:
-    """What a day's events say of their items: one row an item and day, the last known value of each attribute."""
-
-    def last(name: str) -> Any:
-        stamped = F.when(F.col(name).isNotNull(), F.struct(C.EVENT_TS, C.EVENT_ID, name))
-        return F.max(stamped)[name].alias(name)
-
-    grouped = rows.groupBy(C.ITEM_ID, C.DS).agg(
-        *[last(name) for name in (*ATTRIBUTES, C.PRICE)],
-        F.min(C.EVENT_TS).alias("first_ts"),
-        F.max(C.EVENT_TS).alias("seen_ts"),
-        F.min(C.INGESTED_TS).alias(C.INGESTED_TS),
-    )
-    return conform(grouped, TABLES["item_sightings"])
 
 
 def _counts(rows: DataFrame, unique: DataFrame, keys: list[str]) -> tuple[dict[str, Any], pa.Table, list[str]]:
