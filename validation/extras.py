@@ -67,7 +67,7 @@ def _events() -> list[Check]:
         Check(name, f"at most {MAX_ID_BYTES} bytes", "fail", Rows(f"octet_length(`{name}`) > {MAX_ID_BYTES}"))
         for name in ids
     ]
-    off_day = Rows(f"date_format(`{C.EVENT_TS}`, 'yyyy-MM-dd') <> `{C.DS}`")
+    off_day = Rows(f"CAST(`{C.EVENT_TS}` AS DATE) <> TRY_CAST(`{C.DS}` AS DATE)")
     ahead = Rows(f"`{C.EVENT_TS}` > `{C.INGESTED_TS}` + INTERVAL 1 DAY")
     anonymous = Rows(f"`{C.USER_ID}` IS NULL", share=True)
     rating = Rows(f"`{C.EVENT_TYPE}` = 'rating' AND `{C.VALUE}` IS NULL")
@@ -113,7 +113,7 @@ def refused(
 
 
 def _not_after(column: str, shows: str) -> Check:
-    late = Rows(f"date_format(`{column}`, 'yyyy-MM-dd') > `{C.DS}`")
+    late = Rows(f"CAST(`{column}` AS DATE) > TRY_CAST(`{C.DS}` AS DATE)")
     return Check(column, "not after its ds", "fail", late, shows=(shows, column), note="the future must not leak")
 
 
