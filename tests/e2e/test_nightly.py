@@ -3,8 +3,10 @@
 One stack for all of it; each fixture is one thing that happens, and happens once.
 """
 
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,10 +57,14 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
     import redis
 
-    var = tmp_path_factory.mktemp("e2e") / "var"
+    # Not pytest's own folder, which is closed to the OS user that PostgreSQL runs as when the tests run as root.
+    root = Path(tempfile.mkdtemp(prefix="nightshelf-e2e-"))
+    root.chmod(0o755)
+    failed_before = request.session.testsfailed
+    var = root / "var"
     deliveries = var / "deliveries"
     size = ["--shoppers", str(SHOPPERS), "--items", str(ITEMS)]
     command = [
@@ -98,7 +104,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         airflow.wait_for_dags(night.DAGS)
         yield Shop(airflow, settings, redis.Redis.from_url(points["redis_url"], decode_responses=True))
     finally:
-        stack.down()
+        stack.erase()
 
 
 @pytest.fixture(scope="module")
