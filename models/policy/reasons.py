@@ -23,7 +23,9 @@ def explain(
     no_ranks = np.zeros((len(found), len(SOURCES)), np.int16)
     ranked = Ranked(entries.user[found], entries.item[found], entries.score[found], entries.source[found], no_ranks)
     told = bundle.explain(snapshot, users, ranked)
-    code[found], value[found] = told.code, told.value
+    # "Like itself" says nothing: the nearest item of the shopper's history is the item, so it was seen or bought.
+    itself = told.value == snapshot.items[entries.item[found]].astype(object)
+    code[found], value[found] = np.where(itself, "bought", told.code), told.value
     filled = np.flatnonzero(entries.filled)
     touched = policy.touched[entries.item[filled]]
     categories = np.array([*snapshot.catalogue.categories, None], dtype=object)

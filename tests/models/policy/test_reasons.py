@@ -1,5 +1,6 @@
 """Every reason can be checked against the log."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ from scipy import sparse
 
 from models.bundle import Bundle
 from models.config import TrainingConfig
+from models.interface import Ranked, Reasons
 from models.policy import reasons
 from models.policy.surface_lists import SurfacePolicy
 from models.snapshot import RELATIONS, Snapshot
@@ -62,3 +64,17 @@ def test_every_reason_is_true() -> None:
             assert item in met
     assert {code for code, _ in seen} == {"bought", "co", "popular", "new"}
     assert {("popular", True), ("new", True)} <= seen, "lists were filled up as well"
+
+
+def test_no_item_is_explained_by_itself() -> None:
+    made = shop()
+    config = TrainingConfig(sources=("own_items", "popular"), per_source=6)
+    bundle, policy = Bundle({}, config), SurfacePolicy(Surface(name="home"), made, 28)
+    entries = policy.lists(bundle.score(made, USERS[:3]), made.rows_of(USERS[:3]))
+
+    class LikeItself(Bundle):
+        def explain(self, snapshot: Snapshot, users: Sequence[str], ranked: Ranked) -> Reasons:
+            return Reasons(np.full(len(ranked.item), "similar", object), snapshot.items[ranked.item].astype(object))
+
+    why = reasons.explain(LikeItself({}, config), made, USERS[:3], entries, policy)
+    assert set(why.code[~entries.filled]) == {"bought"}
