@@ -71,9 +71,24 @@ def connect(uri: str) -> Any:
 
     for noisy in ("alembic", "mlflow.store", "mlflow.tracking"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    with _environment_kept("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
     return mlflow.MlflowClient()
+
+
+@contextmanager
+def _environment_kept(*names: str) -> Iterator[None]:
+    """MLflow writes its URI into the environment, where the next `Settings` of the process would read it as ours."""
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def by_alias(uri: str, model: str, alias: str) -> Found | None:

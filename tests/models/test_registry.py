@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 
 from lake.errors import BadInput, Unavailable
 from lake.settings import Settings
+from models import tracking
 from models.bundle import Bundle
 from models.bundle_cache import BundleCache, content_hash
 from models.config import TrainingConfig
@@ -234,3 +236,9 @@ def test_content_hash_sees_names_and_bytes(tmp_path: Path) -> None:
     assert content_hash(one) == content_hash(two)
     (two / "weights" / "a.bin").rename(two / "weights" / "b.bin")
     assert content_hash(one) != content_hash(two)
+
+
+def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracking.connect(f"sqlite:///{tmp_path}/mlflow.db")
+    assert "MLFLOW_TRACKING_URI" not in os.environ
