@@ -57,13 +57,12 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
+def shop() -> Iterator[Shop]:
     import redis
 
     # Not pytest's own folder, which is closed to the OS user that PostgreSQL runs as when the tests run as root.
     root = Path(tempfile.mkdtemp(prefix="nightshelf-e2e-"))
     root.chmod(0o755)
-    failed_before = request.session.testsfailed
     var = root / "var"
     deliveries = var / "deliveries"
     size = ["--shoppers", str(SHOPPERS), "--items", str(ITEMS)]
@@ -105,6 +104,7 @@ def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
         yield Shop(airflow, settings, redis.Redis.from_url(points["redis_url"], decode_responses=True))
     finally:
         stack.erase()
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
