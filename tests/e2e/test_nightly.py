@@ -19,8 +19,8 @@ import pytest
 from infra.embedded import night
 from infra.embedded.airflow_api import Airflow, RunFailed
 from infra.embedded.layout import StackSettings
+from infra.embedded.lifecycle import Stack
 from infra.embedded.night import Night
-from infra.embedded.stack import Stack
 from lake import storage
 from lake.clock import DayRange
 from lake.settings import Settings
