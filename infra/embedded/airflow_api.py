@@ -204,7 +204,14 @@ def queued_since(run: Mapping[str, Any], since: datetime) -> bool:
 
 
 def _log_lines(content: Sequence[Any]) -> list[str]:
-    return [str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry) for entry in content]
+    lines: list[str] = []
+    for entry in content:
+        if not isinstance(entry, dict):
+            lines.append(str(entry))
+            continue
+        lines.append(str(entry.get("event", entry)))
+        lines += [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in entry.get("error_detail") or ()]
+    return lines
 
 
 def _detail(answer: requests.Response) -> str:
