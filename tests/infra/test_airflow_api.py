@@ -147,6 +147,17 @@ def test_a_failed_run_brings_the_end_of_the_failed_tasks_log(fake: FakeAirflow, 
     assert "announce" not in str(caught.value)
 
 
+def test_a_failed_run_tells_what_its_task_raised(fake: FakeAirflow, airflow: Airflow) -> None:
+    run = "dags/features/dagRuns/r1"
+    fake.answers["GET", run] = {"state": "failed"}
+    fake.answers["GET", f"{run}/taskInstances"] = {"task_instances": [TASK | {"state": "failed"}]}
+    raised = [{"exc_type": "AirflowFailException", "exc_value": "no partition key"}]
+    lines = [{"event": "Task failed with exception", "error_detail": raised}, {"event": "::group::Post Execute"}]
+    fake.answers["GET", f"{run}/taskInstances/day/logs/1"] = {"content": lines}
+    with pytest.raises(RunFailed, match="AirflowFailException: no partition key"):
+        airflow.wait("features", "r1", lambda _: None)
+
+
 def test_waiting_ends_after_its_time(fake: FakeAirflow, airflow: Airflow) -> None:
     fake.answers["GET", "dags/d/dagRuns/r"] = {"state": "running"}
     fake.answers["GET", "dags/d/dagRuns/r/taskInstances"] = {"task_instances": []}
