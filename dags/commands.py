@@ -33,7 +33,7 @@ RUN = "{{ dag_run.run_id }}"
 HOPELESS = {
     2: "the command refused its arguments",
     BadInput.exit_code: "bad input",
-    GateFailed.exit_code: "a gate failed; nothing was replaced",
+    GateFailed.exit_code: "a gate failed; what it guards was not replaced",
 }
 CRASHES = 3
 """Tries after which an unexpected end is taken for a fault of the code; a delivery is waited for much longer."""

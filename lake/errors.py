@@ -14,7 +14,7 @@ class BadInput(NightshelfError, ValueError):
 
 
 class GateFailed(BadInput):
-    """A check of severity `fail` was breached; nothing was replaced. Exit code 66."""
+    """A check of severity `fail` was breached; what the gate guards was not replaced. Exit code 66."""
 
     exit_code = 66
 

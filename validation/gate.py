@@ -26,11 +26,14 @@ __all__ = ["Breach", "GateReport", "gate", "validate"]
 
 log = logging.getLogger("nightshelf.gate")
 
+_REFUSED = "Events and sightings keep their previous partitions; refused rows stand in `quarantine` with their reason."
+
 KEPT = {
-    "raw": "Nothing was cleaned or written: the previous partitions serve.",
+    "raw": _REFUSED,
+    "events": _REFUSED,
     "lists": "Nothing was replaced: the previous lists serve.",
 }
-"""What stays as it was when a gate fails; the sentence after the failures."""
+"""What stays as it was when a gate fails, and what does not; the sentence after the failures."""
 
 Days = DayRange | Sequence[str] | date | str
 

@@ -5,16 +5,18 @@ import hashlib
 import hmac
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jobs import events, land
-from lake import storage
+from lake import mapping, storage
 from lake.clock import DayRange
-from lake.errors import BadInput
+from lake.errors import BadInput, GateFailed
 from lake.settings import Settings
+from validation.gate import gate
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -184,3 +186,32 @@ def test_an_expression_that_spark_refuses_names_file_and_key(messy: Settings, sp
     with pytest.raises(BadInput, match=r"messy\.yaml: events\.columns\.price: 'no_such_function\(price\)' is refused"):
         build(messy, spark, "2026-03-01", "2026-03-01")
     assert storage.version(messy, "events") is None
+
+
+def gated(settings: Settings, spark: "SparkSession", ds: str) -> dict[str, Any]:
+    """A day from delivery to events, with its gates."""
+    days = DayRange.parse(ds)
+    land.run(settings, days)
+
+    def check(name: str, frame: Any, keys: list[str], context: Mapping[str, Any]) -> None:
+        gate(name, frame, keys, settings=settings, spark=spark, context=context)
+
+    return events.write(settings, events.clean(spark, settings, mapping.load(settings.source), days), check)
+
+
+def test_a_failed_raw_gate_leaves_events_and_shows_what_was_refused(messy: Settings, spark: "SparkSession") -> None:
+    messy = messy.model_copy(update={"refused_fail": 0.2})
+    deliver(messy, "2026-03-01", DAY_1)
+    build(messy, spark, "2026-03-01", "2026-03-01")
+    before = {name: storage.version(messy, name) for name in ("events", "item_sightings")}
+    deliver(messy, "2026-03-01", [*DAY_1, *DAY_1, *list(BROKEN) * 2])
+    with pytest.raises(GateFailed) as caught:
+        gated(messy, spark, "2026-03-01")
+    message = str(caught.value)
+    assert "gate raw, " in message
+    assert "Events and sightings keep their previous partitions; refused rows stand in `quarantine`" in message
+    assert {name: storage.version(messy, name) for name in before} == before
+    assert Counter(row["reason"] for row in rows(messy, "quarantine")) == {reason: 2 for reason in BROKEN.values()}
+    deliver(messy, "2026-03-01", DAY_1[:1])
+    assert gated(messy, spark, "2026-03-01")["rows"] == 1, "a corrected delivery heals"
+    assert rows(messy, "quarantine") == []
