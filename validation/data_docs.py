@@ -52,6 +52,7 @@ def project(settings: Settings) -> Any:
     memory = {"class_name": "InMemoryStoreBackend"}
     files = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(results(settings))}
     pages = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder(settings))}
+    view = {"module_name": "validation.pages", "class_name": "OfflinePage"}
     return DataContextConfig(
         analytics_enabled=False,
         stores={
@@ -68,9 +69,13 @@ def project(settings: Settings) -> Any:
                 "class_name": "SiteBuilder",
                 "show_how_to_buttons": False,
                 "store_backend": pages,
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "view": view},
                 "site_section_builders": {
-                    "validations": {"class_name": "DefaultSiteSectionBuilder", "source_store_name": "results"},
+                    "validations": {
+                        "class_name": "DefaultSiteSectionBuilder",
+                        "source_store_name": "results",
+                        "view": dict(view),
+                    },
                     "expectations": "None",
                     "profiling": "None",
                 },

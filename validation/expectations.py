@@ -1,5 +1,6 @@
 """Checks and their figures as a Great Expectations suite, run on one small row a day."""
 
+import html
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def judge(name: str, checks: Sequence[Check], figures: Figures, settings: Settin
 
         days = sorted(figures.rows)
         frame = pd.DataFrame({"ds": days})
-        metrics = {check.name: [figures.values[check.name].get(day) for day in days] for check in checks}
+        metrics = {_shown(check.name): [figures.values[check.name].get(day) for day in days] for check in checks}
         frame = pd.concat([frame, pd.DataFrame(metrics, dtype="float64")], axis=1)
         context = gx.get_context(project_config=project, mode="ephemeral")
         suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=[_expectation(c) for c in checks]))
@@ -55,15 +56,20 @@ def _expectation(check: Check) -> Any:
 
     told = f"{check.rule}: {_bounds(check)}"
     common = {
-        "column": check.name,
+        "column": _shown(check.name),
         "min_value": check.low,
         "max_value": check.high,
         "severity": SEVERITY[check.severity],
-        "description": (f"{told} - {check.note}" if check.note else told).replace("$", "$$"),
+        "description": _shown(f"{told} - {check.note}" if check.note else told).replace("$", "$$"),
         "meta": {"check": check.name},
     }
     # A sum over the days where days add up; day by day, with unknown days left out, where they do not.
     return (gxe.ExpectColumnSumToBeBetween if check.counts else gxe.ExpectColumnValuesToBeBetween)(**common)
+
+
+def _shown(text: str) -> str:
+    """Text for a page. Great Expectations puts names into it as they are, and a name can hold a shop's value."""
+    return html.escape(text, quote=False)
 
 
 def _bounds(check: Check) -> str:

@@ -1,13 +1,17 @@
 """The Data Docs under several writers, and what is kept of them."""
 
+import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from lake.settings import Settings
+from tests.validation.planted import DAY, changed, lists, table
 from validation.data_docs import folder, prune, results
+from validation.gate import validate
 
 WRITER = """
 import sys
@@ -53,3 +57,43 @@ def test_prune_keeps_the_newest_of_all_suites(tmp_settings: Settings) -> None:
     assert sorted(path.parent.name for path in results(tmp_settings).rglob("*.json")) == stamps[4:]
     assert sorted(path.parent.name for path in folder(tmp_settings).rglob("*.html")) == stamps[4:]
     assert prune(tmp_settings, 2) == 0
+
+
+class Page(HTMLParser):
+    """What a browser would fetch for a page, and where its links lead."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        of = {key: value or "" for key, value in attrs}
+        if tag == "a":
+            self.links.append(of.get("href", ""))
+        elif tag in ("script", "img", "link", "iframe", "object", "embed", "source"):
+            self.fetched.append(f"{tag} {of.get('src') or of.get('href') or of.get('data') or 'inline'}")
+
+
+def test_no_page_fetches_anything(tmp_settings: Settings) -> None:
+    reasons = {'event_type: unknown <img src="http://elsewhere/x">': 70}
+    validate("lists", table("lists", lists()), DAY, settings=tmp_settings, context={"list_length": 5})
+    broken = validate("lists", table("lists", changed(lists(), 3, kind="usr")), DAY, settings=tmp_settings)
+    told = validate("raw", None, DAY, settings=tmp_settings, context={"raw": 100, "reasons": reasons})
+    files = list(folder(tmp_settings).rglob("*.html"))
+    assert len(files) == 4
+    for file in files:
+        page = Page(file)
+        assert page.fetched == [], file
+        assert re.findall(r"url\(|@import", page.text) == [], file
+        assert "default-src 'none'" in page.text, "what a template might still ask for is not given"
+    index = Page(folder(tmp_settings) / "index.html")
+    runs = [folder(tmp_settings) / link for link in index.links if not link.startswith("http")]
+    assert [run.as_uri() for run in runs[:2]] == [told.docs_url, broken.docs_url], "newest first, without a script"
+    assert all(run.is_file() for run in runs)
+    assert len(runs) == 3
+    page = Page(Path(told.docs_url.removeprefix("file://")))
+    assert "unknown &lt;img" in page.text, "a shop's value is text"
+    assert (runs[0].parent / "../../../../index.html").resolve() in [(runs[0].parent / x).resolve() for x in page.links]
