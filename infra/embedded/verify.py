@@ -1,8 +1,9 @@
 """`make verify`: the long checks. Each leaves docs/verified/<name>.json with figures, commit, date and machine.
 
 `s3a` is the store smoke test beyond 128 MiB. `online_retail` runs that log (DATA=DIR) on a stack of its own and holds
-it to its bars: the whole run under 25 minutes, one more day without retraining under 4 (both on 2 cores). `CHECKS=s3a`
-chooses.
+it to its bars: the whole run under 25 minutes, one more day without retraining under 4 (both on 2 cores). `drift`
+takes a generated shop through 30 quiet nights, which must trigger no training, and through a planted drift, which must
+trigger one. `CHECKS=s3a` chooses.
 """
 
 import json
@@ -18,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from infra.embedded import environment, night
+from infra.embedded import drift, environment, night
 from infra.embedded.commands import report, say
 from infra.embedded.layout import HOME, StackSettings
 from infra.embedded.lifecycle import Stack
@@ -92,7 +93,11 @@ def online_retail() -> tuple[dict[str, Any], bool]:
     return {**figures, "bars": BARS}, done.returncode == 0 and held and not figures["retrained"]
 
 
-CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool]]] = {"s3a": s3a, "online_retail": online_retail}
+CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool]]] = {
+    "s3a": s3a,
+    "drift": drift.check,
+    "online_retail": online_retail,
+}
 
 
 def main() -> None:
