@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from jobs import deliveries as landed
+from jobs import headers
 from jobs.cleaning import ATTRIBUTES, RAW, analyse, mapped, typed
 from jobs.cli import day_job
 from jobs.items import sightings
@@ -49,7 +50,10 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
 
     Returns:
         Frames of `events`, `quarantine` and `item_sightings` over cached rows, and counts: raw rows read, rows kept,
-        refused by reason.
+        refused by reason, and what is odd about the headers.
+
+    Raises:
+        BadInput: an expression of the mapping cannot be evaluated; names file and key.
     """
     target = days.widen(before=settings.late_days)
     first, last = target.widen(before=1, after=settings.late_days).first, target.widen(after=settings.late_days).last
@@ -63,6 +67,7 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
         )
         empty = pa.table({landed.DELIVERY_DS: [], C.REASON: [], "rows": []})
         return Cleaned(keys, events, quarantine, seen, empty, {"raw": 0})
+    columns = headers.compared(settings, source, landings, days)
     analyse(frame, source)
     rows = typed(mapped(frame, source), source, settings)
     if source.deliveries.period != "day":
@@ -78,6 +83,7 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
     good = rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(target.keys()))
     unique = deduplicate(identified(good)).select(*TABLES["events"].column_names, *ATTRIBUTES).localCheckpoint()
     counts, tally, found = _counts(rows, unique, keys)
+    counts |= columns
     # Checkpoints, not caches: a write looks the long plan up again, misses the cache and reads the deliveries anew.
     quarantine = quarantine.localCheckpoint()
     rows.unpersist()

@@ -189,14 +189,15 @@ def test_an_expression_that_spark_refuses_names_file_and_key(messy: Settings, sp
 
 
 def gated(settings: Settings, spark: "SparkSession", ds: str) -> dict[str, Any]:
-    """A day from delivery to events, with its gates."""
-    days = DayRange.parse(ds)
+    """A day from delivery to events, with its gates; adds the raw gate's `warnings`."""
+    days, reports = DayRange.parse(ds), {}
     land.run(settings, days)
 
     def check(name: str, frame: Any, keys: list[str], context: Mapping[str, Any]) -> None:
-        gate(name, frame, keys, settings=settings, spark=spark, context=context)
+        reports[name] = gate(name, frame, keys, settings=settings, spark=spark, context=context)
 
-    return events.write(settings, events.clean(spark, settings, mapping.load(settings.source), days), check)
+    written = events.write(settings, events.clean(spark, settings, mapping.load(settings.source), days), check)
+    return {**written, "warnings": [str(each) for each in reports["raw"].warnings]}
 
 
 def test_a_failed_raw_gate_leaves_events_and_shows_what_was_refused(messy: Settings, spark: "SparkSession") -> None:
@@ -211,7 +212,61 @@ def test_a_failed_raw_gate_leaves_events_and_shows_what_was_refused(messy: Setti
     assert "gate raw, " in message
     assert "Events and sightings keep their previous partitions; refused rows stand in `quarantine`" in message
     assert {name: storage.version(messy, name) for name in before} == before
-    assert Counter(row["reason"] for row in rows(messy, "quarantine")) == {reason: 2 for reason in BROKEN.values()}
+    assert Counter(row["reason"] for row in rows(messy, "quarantine")) == dict.fromkeys(BROKEN.values(), 2)
     deliver(messy, "2026-03-01", DAY_1[:1])
     assert gated(messy, spark, "2026-03-01")["rows"] == 1, "a corrected delivery heals"
     assert rows(messy, "quarantine") == []
+
+
+def test_a_new_column_is_told_once_and_nothing_else_changes(messy: Settings, spark: "SparkSession") -> None:
+    deliver(messy, "2026-03-01", DAY_1)
+    assert gated(messy, spark, "2026-03-01")["warnings"] == []
+    deliver(messy, "2026-03-02", [row + ",red" for row in DAY_2], HEADER + ",colour")
+    (warning,) = gated(messy, spark, "2026-03-02")["warnings"]
+    assert "header: no column unknown" in warning
+    assert "colour in 2026-03-02.csv.gz" in warning
+    assert len(rows(messy)) == 9, "its rows are taken, and the day before is as it was"
+    deliver(messy, "2026-03-03", ["u5,i9,buy,2026-03-03 08:00:00,4,1,b7,Vase,,red"], HEADER + ",colour")
+    assert gated(messy, spark, "2026-03-03")["warnings"] == []
+    deliver(messy, "2026-03-02", DAY_2)
+    assert gated(messy, spark, "2026-03-02")["warnings"] == [], "a corrected delivery heals"
+
+
+def test_a_renamed_column_is_refused_and_the_old_data_stay(messy: Settings, spark: "SparkSession") -> None:
+    deliver(messy, "2026-03-01", DAY_1)
+    gated(messy, spark, "2026-03-01")
+    version = storage.version(messy, "events")
+    deliver(messy, "2026-03-02", DAY_2, HEADER.replace("price", "amount"))
+    with pytest.raises(
+        BadInput, match=r"events\.columns\.price reads column 'price', which .*2026-03-02\.csv\.gz does"
+    ):
+        gated(messy, spark, "2026-03-02")
+    assert storage.version(messy, "events") == version
+    deliver(messy, "2026-03-02", DAY_2)
+    assert gated(messy, spark, "2026-03-02")["rows"] == 9
+
+
+def test_a_column_that_a_landed_file_lost_stops_the_line(messy: Settings, spark: "SparkSession") -> None:
+    """Landed while the mapping did not read it; then the mapping does."""
+    extra = HEADER + ",euro"
+    deliver(messy, "2026-03-01", DAY_1)
+    deliver(messy, "2026-03-02", [row + ",7.5" for row in DAY_2], extra)
+    build(messy, spark, "2026-03-01", "2026-03-02")
+    messy.source.write_text(SOURCE.replace("price: price", "price: euro"))
+    assert gated(messy, spark, "2026-03-02")["warnings"] == [], "what came later was unknown before: no fault"
+    messy.source.write_text(SOURCE)
+    build(messy, spark, "2026-03-01", "2026-03-02")
+    deliver(messy, "2026-03-03", ["u5,i9,buy,2026-03-03 08:00:00,4,1,b7,Vase,"])
+    land.run(messy, DayRange.parse("2026-03-03"))
+    version = storage.version(messy, "events")
+    messy.source.write_text(SOURCE.replace("price: price", "price: euro"))
+    with pytest.raises(
+        GateFailed, match=r"no column missing - .*euro \(events\.columns\.price\) in 2026-03-03\.csv\.gz"
+    ):
+        gated(messy, spark, "2026-03-03")
+    messy.source.write_text(SOURCE.replace("user_id: who", "user_id: euro"))
+    with pytest.raises(GateFailed, match=r"euro \(events\.columns\.user_id\) in 2026-03-01\.csv\.gz and 1 more files"):
+        gated(messy, spark, "2026-03-03")
+    assert storage.version(messy, "events") == version
+    messy.source.write_text(SOURCE)
+    assert gated(messy, spark, "2026-03-03")["rows"] == 10
