@@ -1,7 +1,8 @@
 """Bundles on local disk, so that scoring goes on while MLflow is away.
 
 `VAR/bundles/<version>/` is a bundle's folder, `<version>.json` beside it says which content it is, and `champion.json`
-which version was the champion when MLflow last answered. Folders appear by rename: a reader never sees half of one.
+which version was the champion when MLflow last answered. Folders appear and go by rename: a reader never sees half of
+one. The versions used last are kept, and those that an alias names; others can be fetched again.
 """
 
 import hashlib
@@ -9,10 +10,16 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 CHUNK = 1 << 20
+KEPT = 5
+"""Versions that stay beside those an alias names."""
+ABANDONED_SECONDS = 86_400.0
+"""Age at which a half-made folder belongs to nobody: whoever made it was killed."""
 
 
 def content_hash(folder: Path) -> str:
@@ -42,7 +49,14 @@ class BundleCache:
         if not (folder.is_dir() and note.is_file()):
             return None
         known = json.loads(note.read_text(encoding="utf-8")).get("content_hash")
-        return folder if content in (None, known) else None
+        if content not in (None, known):
+            return None
+        try:
+            os.utime(note)
+        except FileNotFoundError:
+            # Another process removed it just now.
+            return None
+        return folder
 
     def put(self, version: str, content: str, fill: Callable[[Path], Path]) -> Path:
         """Fetch a version and make it visible at once.
@@ -63,9 +77,29 @@ class BundleCache:
                 if not folder.is_dir():
                     raise
             _write(self.root / f"{version}.json", {"version": version, "content_hash": content})
-            return folder
         finally:
             shutil.rmtree(work, ignore_errors=True)
+        with suppress(OSError):
+            # Another process may be at it; what stays now goes next time.
+            self.prune()
+        return folder
+
+    def prune(self, keep: int = KEPT) -> list[str]:
+        """Remove all versions but those that an alias named and the `keep` used last beside them; returns what went."""
+        notes = list(self.root.glob("*.json"))
+        named = {json.loads(note.read_text(encoding="utf-8"))["version"] for note in notes if not note.stem.isdecimal()}
+        others = [note for note in notes if note.stem.isdecimal() and note.stem not in named]
+        gone = [note.stem for note in sorted(others, key=lambda note: -note.stat().st_mtime_ns)[keep:]]
+        for version in gone:
+            work = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=self.root))
+            if (self.root / version).is_dir():
+                (self.root / version).rename(work / "bundle")
+            (self.root / f"{version}.json").unlink(missing_ok=True)
+            shutil.rmtree(work, ignore_errors=True)
+        for half in self.root.glob(".*-*"):
+            if half.is_dir() and time.time() - half.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(half, ignore_errors=True)
+        return gone
 
     def point(self, alias: str, version: str) -> None:
         """Remember which version an alias named when MLflow last answered."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,8 @@ from models.snapshot import Snapshot
 log = logging.getLogger("nightshelf.training")
 
 Arrays = Mapping[str, NDArray[Any]]
+KEPT = 5
+"""Trainings whose stages stay on disk, so that they can be repeated or looked at."""
 
 
 def fingerprint(parts: Iterable[Any]) -> str:
@@ -29,6 +32,25 @@ def fingerprint(parts: Iterable[Any]) -> str:
         else:
             digest.update(json.dumps(part, sort_keys=True, default=str).encode())
     return digest.hexdigest()
+
+
+def prune(root: Path, keep: int = KEPT) -> list[str]:
+    """Mark a training's folder as the one used last and remove the oldest of its neighbours.
+
+    Args:
+        root: the work folder; its neighbours are those of other days.
+        keep: how many stay, `root` included.
+
+    Returns:
+        Names of the folders that went.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    os.utime(root)
+    folders = sorted((each for each in root.parent.iterdir() if each.is_dir()), key=lambda each: -each.stat().st_mtime)
+    gone = [each for each in folders if each != root][keep - 1 :]
+    for folder in gone:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [folder.name for folder in gone]
 
 
 class Stages:

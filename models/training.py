@@ -38,7 +38,7 @@ from models.ranking import examples
 from models.ranking.examples import Examples
 from models.ranking.features import CROSSES, NAMES
 from models.snapshot import Snapshot
-from models.stages import Stages, fingerprint
+from models.stages import Stages, fingerprint, prune
 from models.windows import Windows
 
 log = logging.getLogger("nightshelf.training")
@@ -69,6 +69,8 @@ def run(
     windows = Windows.choose(settings, ds, config)
     now = Snapshot.load(settings, ds, exact=True)
     log.info("as of %s: %d users, %d items, %d events", ds, len(now.users), len(now.items), len(now.events))
+    if workdir is None:
+        prune(root)
     if windows is None or len(now.users) < settings.min_shoppers:
         why = f"{len(now.users)} shoppers (MIN_SHOPPERS={settings.min_shoppers})" if windows else "the log is too short"
         folder = Stages(root, fingerprint([CODE, config.get_config(), why, now]), 0).folder

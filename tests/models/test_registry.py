@@ -19,7 +19,7 @@ from lake.errors import BadInput, Unavailable
 from lake.settings import Settings
 from models import tracking
 from models.bundle import Bundle
-from models.bundle_cache import BundleCache, content_hash
+from models.bundle_cache import KEPT, BundleCache, content_hash
 from models.config import TrainingConfig
 from models.registry import Registry
 from tests.models import small_shop
@@ -224,6 +224,28 @@ def test_a_failed_download_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         cache.put("1", "h", fail)
     assert list(cache.root.iterdir()) == []
+
+
+def test_the_cache_keeps_what_was_used_last_and_what_an_alias_names(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path / "var", pseudonymise=False)
+    cache, root = BundleCache(settings.var / "bundles"), settings.var / "bundles"
+    for number in range(1, KEPT + 1):
+        cached(settings, str(number), tmp_path)
+    cache.point("champion", "1")
+    cache.point("challenger", "2")
+    assert cache.get("3") is not None, "a version asked for by number is in use"
+    abandoned, busy = root / ".9-old", root / ".9-new"
+    for folder in (abandoned, busy):
+        folder.mkdir()
+    os.utime(abandoned, (1, 1))
+    for number in range(KEPT + 1, 2 * KEPT):
+        cached(settings, str(number), tmp_path)
+    assert {path.name for path in root.iterdir() if path.is_dir()} == {"1", "2", "3", "6", "7", "8", "9", ".9-new"}
+    assert cache.get("4") is None
+    assert cache.pointed("champion") == ("1", root / "1")
+    assert cache.prune() == []
+    cache.point("champion", "9")
+    assert cache.prune(keep=2) == ["7", "6", "3"]
 
 
 def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
