@@ -15,15 +15,15 @@ from lake.columns import Columns as C
 from lake.mapping import Source, referenced_columns
 from lake.settings import Settings
 
-ESSENTIAL = {f"events.columns.{name}" for name in (C.USER_ID, C.ITEM_ID, C.EVENT_TYPE, C.EVENT_TS)} | {"events.filter"}
-"""Keys of the mapping without whose columns a row would silently mean something else, or nothing."""
+ESSENTIAL = {f"events.columns.{name}" for name in (C.USER_ID, C.ITEM_ID, C.EVENT_TYPE, C.EVENT_TS)}
+"""Keys of the mapping without whose columns a row means nothing, or something else: everybody would be anonymous."""
 
 
 def compared(settings: Settings, source: Source, landings: Sequence[Landing], days: DayRange) -> dict[str, list[str]]:
     """What the raw gate wants to know of the headers.
 
     Args:
-        landings: every delivery that is read, by day.
+        landings: every delivery that is read, by day; at least one.
         days: the days that were asked for; only their deliveries are looked at for new columns, so that a column is
             told on the night it comes and not on those that read the file again.
 
@@ -36,10 +36,8 @@ def compared(settings: Settings, source: Source, landings: Sequence[Landing], da
         BadInput: no delivery has a column that the mapping reads; names mapping, key, column and newest file.
     """
     present = [(landing, {name.lower() for name in landing.columns}) for landing in landings]
-    if landings:
-        source.check_columns(
-            "events", sorted({c for landing in landings for c in landing.columns}), _file(landings[-1])
-        )
+    columns = sorted({column for landing in landings for column in landing.columns})
+    source.check_columns("events", columns, _file(landings[-1]))
     missing: dict[str, list[str]] = {}
     for key, text in source.expressions("events").items():
         for column in sorted(referenced_columns(text)):
