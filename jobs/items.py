@@ -68,7 +68,11 @@ def _newest(value: Column, *order: Column) -> Column:
 
 def build_items(spark: SparkSession, settings: Settings, as_of: date) -> DataFrame:
     """Rows of `items` for a day, from the lake: an earlier catalogue, sightings, and the newest catalogue delivery."""
-    delivered = deliveries.catalogue(spark, settings, mapping.load(settings.source), as_of)
+    source = mapping.load(settings.source)
+    delivered = deliveries.catalogue(spark, settings, source, as_of)
+    if delivered is not None and source.items and not source.items.columns.get(C.IN_STOCK):
+        # Without a stock column, being listed is what says that an item may be sold.
+        delivered = delivered.withColumn(C.IN_STOCK, F.lit(True))
     return merge(spark, settings, as_of, delivered)
 
 
@@ -80,11 +84,17 @@ def merge(spark: SparkSession, settings: Settings, as_of: date, delivered: DataF
             (else the day itself, for an item that nothing named before); None where there is none.
 
     A delivery's value wins over an event's, an event's over the earlier day's; NULL never wins. An item once known
-    stays. An event delivered more than LATE_DAYS late fills gaps and can move `first_seen_ts`, but does not replace
+    stays, but where the delivery is a full list, it is out of stock when the list drops it (`_withdrawn`). An event
+    delivered more than LATE_DAYS late fills gaps and can move `first_seen_ts`, but does not replace
     a value of the earlier day.
     """
-    claims = [*_remembered(spark, settings, as_of)]
+    seen, earlier = _remembered(spark, settings, as_of)
+    claims = [seen] if earlier is None else [seen, earlier]
     if delivered is not None:
+        if earlier is not None:
+            # It is asked for three times: read its file once.
+            delivered = delivered.localCheckpoint()
+            claims.append(_withdrawn(earlier, delivered, as_of))
         first = F.col(C.FIRST_SEEN_TS) if C.FIRST_SEEN_TS in delivered.columns else F.lit(day_start(as_of))
         claims.append(_claim(delivered, F.lit(CATALOGUE), F.lit(day_start(as_of)), first))
     voices = reduce(DataFrame.unionByName, claims)
@@ -108,24 +118,39 @@ def _claim(rows: DataFrame, voice: Column, at: Column, first: Column) -> DataFra
     )
 
 
-def _remembered(spark: SparkSession, settings: Settings, as_of: date) -> list[DataFrame]:
-    """Claims of the newest earlier catalogue and of the sightings it did not know for certain."""
+def _withdrawn(earlier: DataFrame, delivered: DataFrame, as_of: date) -> DataFrame:
+    """Claims that items are out of stock: those in stock until now, which the newest delivery no longer lists.
+
+    Only a delivery can say that an item is in stock, so such an item was listed once. A delivery that lists fewer than
+    half of them is a fragment and withdraws nothing. Items withdrawn long ago do not count, or a catalogue that changes
+    over the years would never be full.
+    """
+    known = earlier.where(C.IN_STOCK).select(C.ITEM_ID, C.FIRST_SEEN_TS)
+    known = known.join(delivered.select(C.ITEM_ID, F.lit(True).alias("listed")), C.ITEM_ID, "left")
+    full = known.agg((F.count("listed") * 2 >= F.count("*")).alias("full"))
+    gone = known.where(F.col("listed").isNull()).crossJoin(F.broadcast(full)).where("full")
+    rows = gone.select(C.ITEM_ID, C.FIRST_SEEN_TS, F.lit(False).alias(C.IN_STOCK))
+    return _claim(rows, F.lit(CATALOGUE), F.lit(day_start(as_of)), F.col(C.FIRST_SEEN_TS))
+
+
+def _remembered(spark: SparkSession, settings: Settings, as_of: date) -> tuple[DataFrame, DataFrame | None]:
+    """Claims of the sightings that the newest earlier catalogue did not know for certain, and of that catalogue."""
     cut = Cutoff.as_of(as_of, settings.delivery_cutoff_hours)
     seen = read(spark, settings, "item_sightings", end=as_of.isoformat()).where(
         (F.col(C.SEEN_TS) < F.lit(cut.events_before)) & (F.col(C.INGESTED_TS) <= F.lit(cut.ingested_until))
     )
     base = max((ds for ds in storage.days(settings, "items") if ds < as_of.isoformat()), default=None)
     if base is None:
-        return [_claim(seen, F.lit(FRESH), F.col(C.SEEN_TS), F.col(C.FIRST_TS))]
+        return _claim(seen, F.lit(FRESH), F.col(C.SEEN_TS), F.col(C.FIRST_TS)), None
     made = parse_day(base)
     fresh = F.col(C.DS) > shift(made, -settings.late_days).isoformat()
     late = F.col(C.INGESTED_TS) > F.lit(Cutoff.as_of(made, settings.delivery_cutoff_hours).ingested_until)
     voice = F.when(fresh, FRESH).otherwise(STALE)
     earlier = read(spark, settings, "items", base, base)
-    return [
+    return (
         _claim(seen.where(fresh | late), voice, F.col(C.SEEN_TS), F.col(C.FIRST_TS)),
         _claim(earlier, F.lit(BASE), F.lit(day_start(made)), F.col(C.FIRST_SEEN_TS)),
-    ]
+    )
 
 
 def last_seen(known: AsOf) -> DataFrame:

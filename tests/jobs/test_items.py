@@ -2,13 +2,15 @@
 
 import shutil
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.as_of import AsOf
-from jobs.items import build_users, last_seen, merge, sightings
+from jobs.items import build_items, build_users, last_seen, merge, sightings
 from lake.clock import day_start
 from lake.columns import Columns as C
 from lake.settings import Settings
@@ -108,6 +110,41 @@ def test_an_item_once_delivered_stays(spark: SparkSession, tmp_path) -> None:
     assert then["N"][C.FIRST_SEEN_TS] == naive(day_start(DAY)), "known since the day before"
 
 
+def listing(spark: SparkSession, items: str) -> DataFrame:
+    """A catalogue delivery of items with letters for names; a small letter is out of stock."""
+    rows = [(i.upper(), i.upper(), None, None, None, 1.0, 0.5, i.isupper()) for i in items]
+    return spark.createDataFrame(rows, CATALOGUE)
+
+
+LISTED = {4: "ABCD", 2: "ABC", 1: "AB", 0: "ABdN"}
+"""What the catalogue deliveries of so many days before DAY list."""
+
+
+@pytest.mark.parametrize("ages", [[4, 2, 1], [4, 1], [4]], ids=str)
+def test_an_item_that_a_full_list_drops_is_out_of_stock(spark: SparkSession, tmp_path, ages: list[int]) -> None:
+    settings = log.settings_on(tmp_path / "lake")
+    for age in ages:
+        day = DAY - timedelta(days=age)
+        log.write(settings, "items", merge(spark, settings, day, listing(spark, LISTED[age])), [day.isoformat()])
+    stock = {
+        name: row[C.IN_STOCK] for name, row in by_item(merge(spark, settings, DAY, listing(spark, "ABDN"))).items()
+    }
+    assert stock == {"A": True, "B": True, "C": False, "D": True, "N": True}, "D is back"
+    today = by_item(merge(spark, settings, DAY, listing(spark, LISTED[0])))
+    assert {name: row[C.IN_STOCK] for name, row in today.items()} == {**stock, "D": False}
+    assert (today["C"][C.TITLE], today["C"][C.PRICE]) == ("C", 1.0), "what was known of it stays"
+    assert today["C"][C.FIRST_SEEN_TS] == naive(day_start(DAY - timedelta(days=4)))
+
+
+def test_a_fragment_of_a_catalogue_withdraws_nothing(spark: SparkSession, tmp_path) -> None:
+    settings = log.settings_on(tmp_path / "lake")
+    log.write(settings, "items", merge(spark, settings, DAY, listing(spark, "ABCDe")), [DAY.isoformat()])
+    few, half = (by_item(merge(spark, settings, NEXT, listing(spark, items))) for items in ("aXYZ", "aBXYZ"))
+    assert [few[name][C.IN_STOCK] for name in "ABCDE"] == [False, True, True, True, False]
+    assert [half[name][C.IN_STOCK] for name in "ABCDE"] == [False, True, False, False, False]
+    assert "D" in by_item(merge(spark, settings, NEXT, None)), "no delivery, no verdict"
+
+
 def test_sightings_keep_deliveries_apart_and_round_up(spark: SparkSession) -> None:
     rows = [
         event("u", "A", "view", at(1, "10:00"), price=1.0, title="early", ingested_ts=at(0, "06:00")),
@@ -131,3 +168,13 @@ def test_users_are_where_they_were_last_seen(spark: SparkSession, planted: Setti
 
 def test_the_day_of_a_catalogue_is_its_partition(spark: SparkSession, planted: Settings) -> None:
     assert {row[C.DS] for row in merge(spark, planted, date(2026, 11, 18), None).collect()} == {"2026-11-18"}
+
+
+def test_being_listed_is_being_in_stock_where_stock_is_not_mapped(spark: SparkSession, tmp_path, monkeypatch) -> None:
+    settings = log.settings_on(tmp_path / "lake")
+    settings = settings.model_copy(
+        update={"source": Path(__file__).resolve().parents[2] / "sources" / "movielens.yaml"}
+    )
+    films = listing(spark, "AB").withColumn(C.IN_STOCK, F.lit(None).cast("boolean"))
+    monkeypatch.setattr("jobs.items.deliveries.catalogue", lambda *_: films)
+    assert {row[C.IN_STOCK] for row in build_items(spark, settings, DAY).collect()} == {True}
