@@ -3,7 +3,7 @@
 import json
 import logging
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import reduce
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from lake import storage
-from lake.clock import parse_day, shift
+from lake.clock import Cutoff, parse_day, shift
 from lake.columns import Columns as C
 from lake.mapping import Deliveries, Source
 from lake.settings import Settings
@@ -148,7 +148,7 @@ def catalogue(spark: SparkSession, settings: Settings, source: Source, as_of: da
     if source.items is None or source.items.deliveries is None:
         return None
     spec = source.items.deliveries
-    limit = local_day_end(as_of, "UTC") + timedelta(hours=settings.delivery_cutoff_hours)
+    limit = Cutoff.as_of(as_of, settings.delivery_cutoff_hours).ingested_until
     known = [
         landing
         for landing in serving(settings, source, "items", shift(as_of, -31), as_of)

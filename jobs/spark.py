@@ -1,6 +1,5 @@
 """Spark's door to the lake: the session, the tables and the one way to replace days."""
 
-import json
 import logging
 import os
 import sys
@@ -246,8 +245,3 @@ def _record(settings: Settings, name: str, marks: dict[str, tuple[int, str]], jo
         for key, (n, digest) in marks.items()
     ]
     storage.append(settings, "partitions", pa.Table.from_pylist(rows, TABLES["partitions"].arrow_schema()))
-
-
-def row_json(frame: DataFrame) -> str:
-    """The frame's schema as JSON, for messages."""
-    return json.dumps({f.name: f.dataType.simpleString() for f in frame.schema})

@@ -141,11 +141,6 @@ def registry_key(surface: str) -> str:
     return f"{_surface(surface)}:versions"
 
 
-def version_prefix(surface: str, version: str) -> str:
-    """What every key of a version begins with."""
-    return f"{_surface(surface)}:{version}:"
-
-
 def user_key(surface: str, version: str, user: str) -> str:
     """LIST: the shopper's item ids, best first. `user` is the token where pseudonyms are on, else the canonical id."""
     return f"recs:{surface}:{version}:u:{user}"
