@@ -9,7 +9,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.spark import conform, read, replace_days, session
+from jobs.partitions import replace_days
+from jobs.spark import conform, read, session
 from lake.clock import Cutoff, DayRange, day_end, shift
 from lake.columns import Columns as C
 from lake.settings import Settings

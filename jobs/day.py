@@ -1,6 +1,7 @@
 """A day, or a range of days, in one Spark session: events, their gate, catalogue, features and their gates.
 
-A range makes features for its last day only; `--as-of` asks for further days, `--features-only` leaves events alone.
+A range makes features for its last day only; `--as-of` asks for further days, `--for-training` for those that a
+training on the day after would need, `--features-only` leaves events alone.
 Every gate stands before the write it guards, so a failed one leaves the previous partition in place.
 """
 
@@ -17,11 +18,14 @@ from jobs import events
 from jobs.as_of import AsOf
 from jobs.cli import Ds, From, To, finish
 from jobs.features import build_all
-from jobs.spark import replace_days, session
+from jobs.partitions import hold, replace_days
+from jobs.spark import session
 from lake import mapping, storage
-from lake.clock import DayRange, parse_day
+from lake.clock import DayRange, parse_day, shift
 from lake.errors import BadInput
 from lake.settings import Settings
+from models.config import TrainingConfig
+from models.windows import Windows
 from validation.gate import GateReport, gate
 
 log = logging.getLogger("nightshelf.day")
@@ -49,9 +53,14 @@ def run(
     as_of: Sequence[date] = (),
     *,
     with_features: bool = True,
+    for_training: bool = False,
     spark: SparkSession | None = None,
 ) -> Mapping[str, Any]:
     """Build events of `days` (unless None) and features as of the last day and of `as_of`.
+
+    Args:
+        for_training: also the features that a training as of the day after the range will read, where they lie within
+            what is loaded: one session makes them for less than `training` would later, in one of its own.
 
     Returns:
         rows, quarantined and late of the events, `features` (rows by as-of day and table), `gates` (name -> success
@@ -62,13 +71,16 @@ def run(
     """
     if spark is None:
         with session(settings, "day") as own:
-            return run(settings, days, as_of, with_features=with_features, spark=own)
-    wanted = sorted({*as_of, *([days.last] if days and with_features else [])})
+            return run(settings, days, as_of, with_features=with_features, for_training=for_training, spark=own)
+    wanted = {*as_of, *([days.last] if days and with_features else [])}
     steps = Steps((2 if days else 0) + len(wanted))
     result: dict[str, Any] = {}
     if days:
         result |= _events(spark, settings, days, steps)
-    result["features"] = {day.isoformat(): _features(spark, settings, day, steps) for day in wanted}
+        if for_training:
+            wanted |= _for_training(settings, days.last)
+            steps.total = 2 + len(wanted)
+    result["features"] = {day.isoformat(): _features(spark, settings, day, steps) for day in sorted(wanted)}
     result["gates"] = {r.name: {"success": r.success, "warnings": len(r.warnings)} for r in steps.reports}
     result["data_docs"] = steps.reports[-1].docs_url if steps.reports else None
     return result
@@ -91,13 +103,20 @@ def _events(spark: SparkSession, settings: Settings, days: DayRange, steps: Step
 def _features(spark: SparkSession, settings: Settings, day: date, steps: Steps) -> dict[str, int]:
     key, rows, known = day.isoformat(), {}, AsOf(spark, settings, day)
     for name, frame in build_all(spark, settings, day, known).items():
-        # A checkpoint, not a cache: the write would look the long plan up again, miss the cache and make the rows anew.
-        made = frame.localCheckpoint()
-        steps.reports.append(gate(name, made, [key], settings=settings, spark=spark))
-        rows[name] = replace_days(settings, name, made, [key], JOB, cached=True)[key][0]
+        made = hold(settings, name, frame)
+        steps.reports.append(gate(name, made.rows, [key], settings=settings, spark=spark))
+        rows[name] = replace_days(settings, name, made, [key], JOB)[key][0]
     known.release()
     steps.end(f"features as of {key}: {rows}")
     return rows
+
+
+def _for_training(settings: Settings, last: date) -> set[date]:
+    """Days up to `last` that lack the features which a training as of the day after will read."""
+    if not storage.days(settings, "events"):
+        return set()
+    planned = Windows.plan(settings, shift(last, 1), TrainingConfig())
+    return {day for day in map(date.fromisoformat, planned["missing"]) if day <= last}
 
 
 def missing_features(settings: Settings, wanted: Sequence[date]) -> list[date]:
@@ -118,6 +137,9 @@ def main(
         list[str] | None, typer.Option(help="A further day to make features for; may be repeated.")
     ] = None,
     features: Annotated[bool, typer.Option(help="--no-features: events only.")] = True,
+    for_training: Annotated[
+        bool, typer.Option("--for-training", help="Also features that a training on the day after would need.")
+    ] = False,
     features_only: Annotated[
         bool, typer.Option("--features-only", help="Features of --as-of days that lack them.")
     ] = False,
@@ -125,7 +147,8 @@ def main(
     def work(settings: Settings) -> Mapping[str, Any]:
         extra = [parse_day(day, "--as-of") for day in as_of or ()]
         if not features_only:
-            return run(settings, DayRange.parse(ds, start, end), extra, with_features=features)
+            days = DayRange.parse(ds, start, end)
+            return run(settings, days, extra, with_features=features, for_training=for_training)
         if ds or start or end or not extra:
             raise BadInput("--features-only takes one or more --as-of days and neither --ds nor --from and --to")
         lacking = missing_features(settings, extra)

@@ -19,7 +19,8 @@ from jobs import headers
 from jobs.cleaning import ATTRIBUTES, RAW, analyse, mapped, typed
 from jobs.cli import day_job
 from jobs.items import sightings
-from jobs.spark import conform, recorded, replace_days, schema, session
+from jobs.partitions import Held, hold, recorded, replace_days
+from jobs.spark import schema, session
 from lake import mapping
 from lake.clock import DayRange
 from lake.columns import Columns as C
@@ -38,8 +39,8 @@ class Cleaned:
     """The outcome of cleaning a range, before anything is written. `days` are the partitions it speaks for."""
 
     days: list[str]
-    events: DataFrame
-    quarantine: DataFrame
+    events: Held
+    quarantine: Held
     sightings: DataFrame
     tally: pa.Table
     counts: dict[str, Any] = field(default_factory=dict)
@@ -62,11 +63,10 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
     keys = sorted(landed.covered(settings, source, target.first, target.last) | set(days.keys()))
     if frame is None:
         log.info("%s: no delivery with rows covers %s", source.name, days)
-        events, quarantine, seen = (
-            spark.createDataFrame([], schema(TABLES[name])) for name in ("events", "quarantine", "item_sightings")
-        )
+        nothing = {n: spark.createDataFrame([], schema(TABLES[n])) for n in ("events", "quarantine", "item_sightings")}
+        events, quarantine = (hold(settings, name, nothing[name]) for name in ("events", "quarantine"))
         empty = pa.table({landed.DELIVERY_DS: [], C.REASON: [], "rows": []})
-        return Cleaned(keys, events, quarantine, seen, empty, {"raw": 0})
+        return Cleaned(keys, events, quarantine, nothing["item_sightings"], empty, {"raw": 0})
     columns = headers.compared(settings, source, landings, days)
     analyse(frame, source)
     rows = typed(mapped(frame, source), source, settings)
@@ -77,20 +77,18 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
         keys = sorted({*keys, *(landing.ds.isoformat() for landing in landings)})
     rows = rows.persist()
     refused = rows.where(F.col(C.REASON).isNotNull()).where(F.col(landed.DELIVERY_DS).isin(keys))
-    quarantine = conform(
-        refused.withColumn(C.DS, F.col(landed.DELIVERY_DS)).withColumn(C.ROW, F.col(RAW)), TABLES["quarantine"]
-    )
+    refused = refused.withColumn(C.DS, F.col(landed.DELIVERY_DS)).withColumn(C.ROW, F.col(RAW))
     good = rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(target.keys()))
     unique = deduplicate(identified(good)).select(*TABLES["events"].column_names, *ATTRIBUTES).localCheckpoint()
     counts, tally, found = _counts(rows, unique, keys)
     counts |= columns
-    # Checkpoints, not caches: a write looks the long plan up again, misses the cache and reads the deliveries anew.
-    quarantine = quarantine.localCheckpoint()
+    quarantine = hold(settings, "quarantine", refused)
     rows.unpersist()
     # Late events may fall on days before the first delivery, and a correction may take them away again.
-    held = {day for day, (n, _) in recorded(settings, "events").items() if n}
-    keys = sorted({*keys, *found, *held.intersection(target.keys())})
-    return Cleaned(keys, conform(unique, TABLES["events"]), quarantine, sightings(unique), tally, counts)
+    filled = {day for day, (n, _) in recorded(settings, "events").items() if n}
+    keys = sorted({*keys, *found, *filled.intersection(target.keys())})
+    held = hold(settings, "events", unique, checkpointed=True)
+    return Cleaned(keys, held, quarantine, sightings(unique), tally, counts)
 
 
 def identified(rows: DataFrame) -> DataFrame:
@@ -138,12 +136,12 @@ def write(settings: Settings, cleaned: Cleaned, gate: Gate | None = None) -> dic
     job = "jobs.events"
     for reason, n in list(cleaned.counts.get("reasons", {}).items())[:10]:
         log.warning("quarantined %d rows: %s", n, reason)
-    quarantined = replace_days(settings, "quarantine", cleaned.quarantine, cleaned.days, job, cached=True)
+    quarantined = replace_days(settings, "quarantine", cleaned.quarantine, cleaned.days, job)
     if gate:
         gate("raw", cleaned.tally, cleaned.days, cleaned.counts)
-        gate("events", cleaned.events, cleaned.days, cleaned.counts)
+        gate("events", cleaned.events.rows, cleaned.days, cleaned.counts)
     replace_days(settings, "item_sightings", cleaned.sightings, cleaned.days, job)
-    written = replace_days(settings, "events", cleaned.events, cleaned.days, job, cached=True)
+    written = replace_days(settings, "events", cleaned.events, cleaned.days, job)
     return {
         "rows": sum(n for n, _ in written.values()),
         "quarantined": sum(n for n, _ in quarantined.values()),

@@ -1,15 +1,12 @@
-"""Spark's door to the lake: the session, the tables and the one way to replace days."""
+"""Spark's door to the lake: the session and the tables; `jobs.partitions` writes them."""
 
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
@@ -27,7 +24,7 @@ from pyspark.sql.types import (
 
 from lake import storage
 from lake.columns import Columns as C
-from lake.errors import BadInput, Unavailable
+from lake.errors import BadInput
 from lake.settings import Settings
 from lake.tables import TABLES
 from lake.tables.definition import Table, Type
@@ -77,6 +74,8 @@ def build_session(settings: Settings, name: str) -> SparkSession:
         .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
         .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
         .config("spark.databricks.delta.snapshotPartitions", "2")
+        # Days are few files each, given by name: one job may look them up, not one task a file.
+        .config("spark.sql.sources.parallelPartitionDiscovery.parallelism", "8")
         .config("spark.sql.shuffle.partitions", str(settings.spark_shuffle_partitions))
         .config("spark.default.parallelism", str(settings.spark_shuffle_partitions))
         .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
@@ -126,11 +125,21 @@ def uri(settings: Settings, name: str) -> str:
 def read(
     spark: SparkSession, settings: Settings, name: str, start: str | None = None, end: str | None = None
 ) -> DataFrame:
-    """A table's rows with `start <= ds <= end`; an empty frame of its schema where it was never written."""
+    """A table's rows with `start <= ds <= end`; an empty frame of its schema where there are none.
+
+    The table's log is read by `deltalake`, in milliseconds; Spark's own Delta reader needs seconds and several jobs
+    for it. Only what Parquet files alone do not tell is left to that reader.
+    """
     definition = TABLES[name]
-    if storage.version(settings, name) is None:
+    files = storage.files(settings, name, start, end)
+    if files is None and storage.version(settings, name) is not None:
+        frame = spark.read.format("delta").load(uri(settings, name))
+    elif files:
+        paths = [f"s3a://{path[5:]}" if path.startswith("s3://") else f"file://{path}" for path in files]
+        known = spark.read.schema(schema(definition)).option("basePath", uri(settings, name))
+        frame = known.parquet(*paths)
+    else:
         return spark.createDataFrame([], schema(definition))
-    frame = spark.read.format("delta").load(uri(settings, name))
     if start is not None:
         frame = frame.where(F.col(C.DS) >= start)
     if end is not None:
@@ -141,107 +150,3 @@ def read(
 def conform(frame: DataFrame, table: Table) -> DataFrame:
     """Exactly the table's columns, in its order and types."""
     return frame.select(*[F.col(c.name).cast(SPARK_TYPES[c.type]).alias(c.name) for c in table.columns])
-
-
-def fingerprint(frame: DataFrame, table: Table) -> dict[str, tuple[int, str]]:
-    """Rows and order-free content hash of every `ds` in a frame, in one aggregation."""
-    columns = [
-        F.to_json(F.map_from_entries(F.array_sort(F.map_entries(c.name))))
-        if c.type.startswith("map")
-        else F.col(c.name)
-        for c in table.columns
-    ]
-    rows = (
-        frame.withColumn("_hash", F.xxhash64(*columns))
-        .groupBy(C.DS)
-        .agg(F.count("*").alias("n"), F.sum(F.col("_hash").cast("decimal(38,0)")).alias("h"))
-        .collect()
-    )
-    return {row[C.DS]: (row["n"], f"{int(row['h']) & (2**64 - 1):016x}") for row in rows}
-
-
-def replace_days(
-    settings: Settings, name: str, frame: DataFrame, keys: Sequence[str], job: str, cached: bool = False
-) -> dict[str, tuple[int, str]]:
-    """Atomically replace the partitions `keys` of a Spark-owned table; days whose content did not change are skipped.
-
-    Args:
-        frame: the new rows; days of `keys` without rows become empty.
-        job: written to `partitions` beside row counts and hashes.
-        cached: the frame rests on cached rows, so reading it twice is cheap; otherwise it is cached here.
-
-    Returns:
-        Rows and content hash of every day of `keys`.
-
-    Raises:
-        Unavailable: another run wrote the same days at the same time; nothing was replaced.
-    """
-    table = TABLES[name]
-    if table.engine != "spark":
-        raise ValueError(f"{name} is written by {table.engine} only")
-    cached = cached or frame.is_cached
-    frame = conform(frame, table) if cached else conform(frame, table).persist()
-    try:
-        marks = dict.fromkeys(keys, (0, "0" * 16)) | fingerprint(frame, table)
-        stray = sorted(set(marks) - set(keys))
-        if stray:
-            raise ValueError(f"{name}: rows of {stray} do not belong to the days being replaced")
-        known = recorded(settings, name)
-        changed = [key for key in keys if known.get(key) != marks[key]]
-        if changed:
-            _overwrite(settings, table, frame.where(F.col(C.DS).isin(changed)), changed)
-            _record(settings, name, {key: marks[key] for key in changed}, job)
-    finally:
-        if not cached:
-            frame.unpersist()
-    log.info(
-        "%s: %d rows in %d days, %d days written, %d unchanged",
-        name,
-        sum(n for n, _ in marks.values()),
-        len(keys),
-        len(changed),
-        len(keys) - len(changed),
-    )
-    return marks
-
-
-def _overwrite(settings: Settings, table: Table, frame: DataFrame, keys: Iterable[str]) -> None:
-    quoted = ", ".join(f"'{key}'" for key in keys)
-    writer = frame.coalesce(1) if len(list(keys)) == 1 else frame.repartition(C.DS)
-    out = writer.write.format("delta").mode("overwrite").partitionBy(*table.partition_by)
-    if storage.version(settings, table.name) is not None:
-        out = out.option("replaceWhere", f"{C.DS} IN ({quoted})")
-    try:
-        out.save(uri(settings, table.name))
-    except AnalysisException:
-        raise
-    except Exception as error:
-        if "Concurrent" in type(error).__name__ or "DELTA_CONCURRENT" in str(error):
-            raise Unavailable(
-                f"{table.name}: another run replaced {quoted} at the same time; nothing of this run was written. "
-                f"Run it again once the other has ended."
-            ) from error
-        raise
-
-
-def recorded(settings: Settings, name: str) -> dict[str, tuple[int, str]]:
-    """The newest row count and content hash of every partition of a table."""
-    rows = storage.read(settings, "partitions", filters=[("table", "=", name)]).sort_by("delta_version").to_pylist()
-    return {row[C.DS]: (row["rows"], row["content_hash"]) for row in rows}
-
-
-def _record(settings: Settings, name: str, marks: dict[str, tuple[int, str]], job: str) -> None:
-    written, now = storage.version(settings, name), datetime.now(UTC)
-    rows = [
-        {
-            "table": name,
-            C.DS: key,
-            "rows": n,
-            "content_hash": digest,
-            "delta_version": written,
-            "job": job,
-            "written_ts": now,
-        }
-        for key, (n, digest) in marks.items()
-    ]
-    storage.append(settings, "partitions", pa.Table.from_pylist(rows, TABLES["partitions"].arrow_schema()))

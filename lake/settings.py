@@ -57,11 +57,14 @@ class Settings(BaseSettings):
     spark_master: str = "local[*]"
     spark_driver_memory: str = "3g"
     spark_java_options: str = Field(
-        "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
-        description="JVM flags of the driver. The default compiles quickly, which pays up to some million events; "
-        "for more, give -XX:+UseParallelGC alone",
+        "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xms1g -Xmn768m",
+        description="JVM flags of the driver. The default compiles quickly and clears young objects rarely, which pays "
+        "up to some million events; for more, give -XX:+UseParallelGC alone",
     )
     spark_shuffle_partitions: int = Field(4, ge=1)
+    small_write_rows: int = Field(
+        1_000_000, ge=0, description="up to this many rows the driver commits by itself, without a Spark write"
+    )
     accelerator: Literal["auto", "gpu", "cpu"] = "auto"
     threads: int = Field(2, ge=1, description="threads of one training or scoring process")
     scoring_memory_mb: int = Field(1024, ge=64, description="bound on the dense scores of one batch of users")

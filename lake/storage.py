@@ -71,6 +71,20 @@ def days(settings: Settings, name: str) -> list[str]:
     return sorted({str(partition[C.DS]) for partition in table.partitions() if partition.get(C.DS)})
 
 
+def files(settings: Settings, name: str, start: str | None = None, end: str | None = None) -> list[str] | None:
+    """Locations of the Parquet files that hold `start <= ds <= end` at the table's newest version.
+
+    Returns:
+        Paths or `s3://` addresses; None where files alone do not give the rows (a table that was never written, or one
+        with deletion vectors or renamed columns).
+    """
+    table = open_table(settings, name)
+    if table is None or table.protocol().min_reader_version > 1:
+        return None
+    bounds = [f"{C.DS} {sign} '{day}'" for sign, day in ((">=", start), ("<=", end)) if day is not None]
+    return list(table.file_uris(file_pruning_predicate=" AND ".join(bounds) or None))
+
+
 def read(
     settings: Settings,
     name: str,
@@ -110,7 +124,9 @@ def read(
 
 
 def replace_days(settings: Settings, name: str, data: pa.Table, keys: Sequence[str]) -> int:
-    """Atomically replace whole partitions of a `deltalake`-owned table.
+    """Atomically replace whole partitions of a table.
+
+    Of the tables that Spark makes, `jobs.partitions` hands over what is small enough for one process.
 
     Args:
         data: rows whose `ds` are all in `keys`; days in `keys` without rows become empty.
@@ -129,17 +145,21 @@ def replace_days(settings: Settings, name: str, data: pa.Table, keys: Sequence[s
 
 def append(settings: Settings, name: str, data: pa.Table) -> int:
     """Add rows to a `deltalake`-owned table; returns the new Delta version."""
+    if TABLES[name].engine != "deltalake":
+        raise ValueError(f"{name} is written by {TABLES[name].engine} only")
     return _write(settings, name, data, mode="append")
 
 
 def _write(settings: Settings, name: str, data: pa.Table, *, mode: str, predicate: str | None = None) -> int:
     definition = TABLES[name]
-    if definition.engine != "deltalake":
-        raise ValueError(f"{name} is written by {definition.engine} only")
+    schema = definition.arrow_schema()
+    if definition.engine == "spark":
+        # Spark declares every column of a Delta table nullable; the same here, whoever writes first.
+        schema = pa.schema([column.with_nullable(True) for column in schema])
     options: dict[str, Any] = {"predicate": predicate} if predicate else {}
     write_deltalake(
         _python_uri(settings, name),
-        data.select(definition.column_names).cast(definition.arrow_schema()),
+        data.select(definition.column_names).cast(schema),
         mode=mode,
         partition_by=list(definition.partition_by),
         storage_options=storage_options(settings),

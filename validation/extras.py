@@ -118,9 +118,10 @@ def _not_after(column: str, shows: str) -> Check:
 
 
 def _shares() -> list[Check]:
+    shares = {name: f"map_values(`{name}`)" for name in (C.CATEGORY_AFFINITY, C.BRAND_AFFINITY)}
     return [
-        Check(name, "shares within 0 and 1", "fail", Rows(f"exists(map_values(`{name}`), v -> v < 0 OR v > 1.000001)"))
-        for name in (C.CATEGORY_AFFINITY, C.BRAND_AFFINITY)
+        Check(name, "shares within 0 and 1", "fail", Rows(f"array_min({all_of}) < 0 OR array_max({all_of}) > 1.000001"))
+        for name, all_of in shares.items()
     ]
 
 

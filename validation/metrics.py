@@ -36,6 +36,9 @@ SPARK_NAMES: dict[str, Type] = {
     "map<string,double>": "map<string,double>",
 }
 
+DUCKDB_NAMES = {"`": '"', "octet_length(": "strlen(", "array_max(": "list_max(", "array_min(": "list_min("}
+"""What the two call differently; DuckDB's `octet_length` takes no text."""
+
 
 class Engine(Protocol):
     """Rows to be asked in SQL as the relation `frame`; `types` maps a column to its lake type, None if it has none."""
@@ -73,7 +76,9 @@ class ArrowRows:
         self.connection.register("frame", table)
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
-        found: pa.Table = self.connection.sql(sql.replace("`", '"')).to_arrow_table()
+        for of_spark, of_duckdb in DUCKDB_NAMES.items():
+            sql = sql.replace(of_spark, of_duckdb)
+        found: pa.Table = self.connection.sql(sql).to_arrow_table()
         return list(found.to_pylist())
 
     def close(self) -> None:
@@ -156,7 +161,8 @@ def measured(engine: Engine, checks: Sequence[Check], keys: Sequence[str]) -> Fi
     by_row = [(check, check.measure) for check in checks if isinstance(check.measure, Rows)]
     by_group = [(check, check.measure) for check in checks if isinstance(check.measure, Groups)]
     by_day = [(check, rule) for check, rule in by_group if not rule.by]
-    counts = "".join(f", count_if({rule.offends}) AS c{i}" for i, (_, rule) in enumerate(by_row))
+    # DuckDB counts NULL where no row answers, Spark 0.
+    counts = "".join(f", coalesce(count_if({rule.offends}), 0) AS c{i}" for i, (_, rule) in enumerate(by_row))
     counts += "".join(f", CASE WHEN {rule.offends} THEN 1 ELSE 0 END AS d{i}" for i, (_, rule) in enumerate(by_day))
     for row in engine.ask(f"SELECT `{C.DS}` AS day, count(*) AS n{counts} FROM frame GROUP BY `{C.DS}`"):
         figures.rows[_day(row)] = int(row["n"])

@@ -46,7 +46,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: columns, key, clock, partitioning and the engine that alone may write it."""
+    """One table: columns, key, clock, partitioning and the engine that makes its rows."""
 
     name: str
     description: str

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lake.tables import TABLES
-from lake.tables.definition import Column, Table
+from lake.tables.definition import Column, Engine, Table
 
 HEADER = """# Tables
 
@@ -13,6 +13,11 @@ Every table is a Delta table under `LAKE_ROOT`, one folder a table, partitioned 
 day. Times are UTC with microseconds. A column without an entry under NULL is never NULL. Rules marked *warn* are told
 and do not stop the line; all others fail the gate.
 """
+
+MAKERS: dict[Engine, str] = {
+    "spark": "made by Spark, written by `jobs.partitions` only",
+    "deltalake": "made without Spark, written by `deltalake` only",
+}
 
 
 def markdown() -> str:
@@ -30,7 +35,7 @@ def _section(table: Table) -> Iterator[str]:
     yield ""
     yield f"* Clock: {table.clock}"
     yield f"* Key: {_codes(table.key) or 'none'}"
-    yield f"* Partitioned by {_codes(table.partition_by)}; written by {table.engine} only"
+    yield f"* Partitioned by {_codes(table.partition_by)}; {MAKERS[table.engine]}"
     yield from (f"* {note}" for note in table.notes)
     yield ""
     yield "| column | type | unit | meaning | NULL | rules |"

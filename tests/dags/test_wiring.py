@@ -75,7 +75,7 @@ def test_history_plans_even_chunks_and_features_for_the_last_only(
     plan = callable_of(bag, "history", "plan")
     in_context(monkeypatch, plan, {"params": params, "ti": ti})
     assert plan() == [["--from", a, "--to", b, "--no-features"] for a, b in earlier]
-    assert pushed["last"] == ["--from", last[0], "--to", last[1]]
+    assert pushed["last"] == ["--from", last[0], "--to", last[1], "--for-training"]
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def events_frame(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
 
 def write(settings: Settings, table: str, frame: DataFrame, days: list[str] | None = None) -> None:
     """Put rows into the lake as their job would, in as many partitions as they name."""
-    from jobs.spark import replace_days
+    from jobs.partitions import replace_days
 
     keys = days or sorted(row[C.DS] for row in frame.select(C.DS).distinct().collect())
     replace_days(settings, table, frame, keys, "test")

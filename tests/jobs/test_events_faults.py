@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from jobs import events, land
-from jobs.spark import replace_days
+from jobs.partitions import replace_days
 from lake import storage
 from lake.clock import DayRange
 from lake.errors import Unavailable

@@ -7,7 +7,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import features
-from jobs.spark import read, recorded, uri
+from jobs.partitions import recorded
+from jobs.spark import read, uri
 from lake import storage
 from lake.clock import DayRange
 from lake.columns import Columns as C

@@ -1,4 +1,4 @@
-"""The gate on Spark frames: events, features, pairs, and the raw counts."""
+"""The gate on rows that Spark made, asked through Spark and through DuckDB: events, features, pairs, raw counts."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,27 +19,36 @@ from tests.validation.planted import table as planted_table
 from validation.gate import GateReport, validate
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.integration
 
 Rows = list[dict[str, Any]]
 
 
-def frame(spark: "SparkSession", name: str, rows: Rows) -> "DataFrame":
-    """Rows as a Spark frame with the table's types, NULL allowed anywhere."""
-    types = schema(TABLES[name])
-    for field in types.fields:
-        field.nullable = True
-    return spark.createDataFrame(rows, types)
+Made = Callable[[str, Rows], Any]
 
 
-def checked(spark: "SparkSession", settings: Settings, rows: Rows, **context: Any) -> GateReport:
-    return validate("events", frame(spark, "events", rows), [DAY], settings=settings, context=context)
+@pytest.fixture(params=["spark", "arrow"])
+def made(request: pytest.FixtureRequest, spark: "SparkSession") -> Made:
+    """Rows as a Spark frame, or as the Arrow table that few rows are held as; NULL is allowed anywhere."""
+
+    def make(name: str, rows: Rows) -> Any:
+        types = schema(TABLES[name])
+        for field in types.fields:
+            field.nullable = True
+        frame = spark.createDataFrame(rows, types)
+        return frame.toArrow() if request.param == "arrow" else frame
+
+    return make
 
 
-def test_clean_events_pass(spark: "SparkSession", tmp_settings: Settings) -> None:
-    report = checked(spark, tmp_settings, events(), raw=41, reasons={"price: negative": 1})
+def checked(made: Made, settings: Settings, rows: Rows, **context: Any) -> GateReport:
+    return validate("events", made("events", rows), [DAY], settings=settings, context=context)
+
+
+def test_clean_events_pass(made: Made, tmp_settings: Settings) -> None:
+    report = checked(made, tmp_settings, events(), raw=41, reasons={"price: negative": 1})
     assert (report.failures, report.warnings) == ((), ())
     assert report.rows == 40
     assert any("fewer than 3 same weekdays" in note for note in report.notes)
@@ -61,13 +70,13 @@ FAILING: dict[str, tuple[Callable[[Rows], Rows], str, str, int]] = {
 }  # fmt: skip
 
 
-def test_every_planted_breach_is_found_at_once(spark: "SparkSession", tmp_settings: Settings) -> None:
+def test_every_planted_breach_is_found_at_once(made: Made, tmp_settings: Settings) -> None:
     """One frame with ten faults in rows of their own: none hides another, and none is invented."""
     rows: Rows = []
     for number, (plant, *_) in enumerate(FAILING.values()):
         own = [row | {C.EVENT_ID: f"{number}-{row[C.EVENT_ID]}"} for row in events(12)]
         rows += [row | {C.EVENT_ID: f"{number}-e000"} if row[C.EVENT_ID] == "e000" else row for row in plant(own)]
-    report = checked(spark, tmp_settings, rows)
+    report = checked(made, tmp_settings, rows)
     found = {(breach.column, breach.rule): breach.offending for breach in report.failures}
     assert found == {
         **{(column, rule): n for _, column, rule, n in FAILING.values()},
@@ -78,9 +87,9 @@ def test_every_planted_breach_is_found_at_once(spark: "SparkSession", tmp_settin
     assert price.days == (DAY,)
 
 
-def test_warnings_do_not_stop(spark: "SparkSession", tmp_settings: Settings) -> None:
+def test_warnings_do_not_stop(made: Made, tmp_settings: Settings) -> None:
     rows = changed([row | {C.USER_ID: None} for row in events()], 3, ingested_ts=NOON - timedelta(days=2))
-    report = checked(spark, tmp_settings, rows, raw=44, reasons={"price: negative": 3, "item_id: missing": 1})
+    report = checked(made, tmp_settings, rows, raw=44, reasons={"price: negative": 3, "item_id: missing": 1})
     assert report.success
     assert [(each.column, each.rule) for each in report.warnings] == [
         ("event_ts", "not a day after its delivery"),
@@ -92,16 +101,16 @@ def test_warnings_do_not_stop(spark: "SparkSession", tmp_settings: Settings) -> 
 
 
 @pytest.mark.parametrize(("missing_day", "success"), [("normal", True), ("fail", False)])
-def test_empty_day(spark: "SparkSession", tmp_settings: Settings, missing_day: str, success: bool) -> None:
+def test_empty_day(made: Made, tmp_settings: Settings, missing_day: str, success: bool) -> None:
     remember(tmp_settings, "events", 1000)
-    report = checked(spark, tmp_settings, [], missing_day=missing_day)
+    report = checked(made, tmp_settings, [], missing_day=missing_day)
     assert report.success is success
     assert report.rows == 0
 
 
-def test_drop_against_the_weekday_stops_and_tells_the_reference(spark: "SparkSession", tmp_settings: Settings) -> None:
+def test_drop_against_the_weekday_stops_and_tells_the_reference(made: Made, tmp_settings: Settings) -> None:
     remember(tmp_settings, "events", 1000)
-    report = checked(spark, tmp_settings, events())
+    report = checked(made, tmp_settings, events())
     assert [each.rule for each in report.failures] == ["rows at least 1/10 of the weekday's median"]
     assert "40 rows against a median of 1,000 on 4 Mondays before" in report.failures[0].observed
     assert report.failures[0].offending == 40
@@ -117,47 +126,45 @@ def remember(settings: Settings, name: str, rows: int) -> None:
     storage.append(settings, "partitions", pa.Table.from_pylist(marks, TABLES["partitions"].arrow_schema()))
 
 
-def users(spark: "SparkSession", counts: dict[str, int]) -> "DataFrame":
+def users(made: Made, counts: dict[str, int]) -> Any:
     """User features with one-day views as given and everything else plain."""
     zeros = {C.count(kind, days): 0 for kind in EVENT_TYPES for days in WINDOWS}
     plain = {column.name: None if column.nullable else 1.0 for column in TABLES["user_features"].columns}
     whole = {C.ACTIVE_DAYS: 1, C.DISTINCT_ITEMS: 1, C.SESSIONS: 0, C.DS: DAY, C.CATEGORY_AFFINITY: {"toys": 1.0}}
     rows = [plain | zeros | whole | {C.USER_ID: user, C.count("view", 1): n} for user, n in counts.items()]
-    return frame(spark, "user_features", rows)
+    return made("user_features", rows)
 
 
-def test_user_features_are_held_against_the_days_events(spark: "SparkSession", tmp_settings: Settings) -> None:
+def test_user_features_are_held_against_the_days_events(made: Made, tmp_settings: Settings) -> None:
     late = datetime(2026, 11, 24, 7, tzinfo=UTC)
     rows = changed(events(), 1, 2, ingested_ts=late)
     write_deltalake(f"{tmp_settings.lake_root}/events", planted_table("events", rows), partition_by=["ds"])
     known = sum(row[C.USER_ID] is not None and row[C.INGESTED_TS] == MORNING_AFTER for row in rows)
-    good = validate("user_features", users(spark, {"u1": known - 3, "u2": 3}), DAY, settings=tmp_settings)
-    leaked = validate("user_features", users(spark, {"u1": known, "u2": 2}), DAY, settings=tmp_settings)
-    empty = validate("user_features", users(spark, {}), DAY, settings=tmp_settings)
+    good = validate("user_features", users(made, {"u1": known - 3, "u2": 3}), DAY, settings=tmp_settings)
+    leaked = validate("user_features", users(made, {"u1": known, "u2": 2}), DAY, settings=tmp_settings)
+    empty = validate("user_features", users(made, {}), DAY, settings=tmp_settings)
     assert good.success, [str(each) for each in good.failures]
     assert [each.rule for each in leaked.failures] == ["one-day counts equal to the events of known users"]
     assert [each.rule for each in empty.failures] == ["rows where the day has events"]
 
 
-def test_pairs_need_ranks_without_gaps_and_another_item(spark: "SparkSession", tmp_settings: Settings) -> None:
+def test_pairs_need_ranks_without_gaps_and_another_item(made: Made, tmp_settings: Settings) -> None:
     def pair(item: str, other: str, rank: int) -> dict[str, Any]:
         return {C.ITEM_ID: item, C.OTHER_ITEM_ID: other, C.RELATION: "bought", C.WEIGHT: 0.5, C.PAIRS: 3,
                 C.RANK: rank, C.DS: DAY}  # fmt: skip
 
     good = [pair("a", "b", 1), pair("a", "c", 2), pair("b", "a", 1)]
-    assert validate("co_visitation", frame(spark, "co_visitation", good), DAY, settings=tmp_settings).success
+    assert validate("co_visitation", made("co_visitation", good), DAY, settings=tmp_settings).success
     bad = [*good, pair("c", "c", 2)]
-    report = validate("co_visitation", frame(spark, "co_visitation", bad), DAY, settings=tmp_settings)
+    report = validate("co_visitation", made("co_visitation", bad), DAY, settings=tmp_settings)
     assert [(each.column, each.offending) for each in report.failures] == [("other_item_id", 1), ("rank", 1)]
     assert report.failures[1].sample == ("'c / bought'",)
 
 
-def test_every_spark_table_has_a_suite_that_spark_can_answer(spark: "SparkSession", tmp_settings: Settings) -> None:
+def test_every_table_that_spark_makes_has_a_suite_that_can_be_answered(made: Made, tmp_settings: Settings) -> None:
     for name, table in TABLES.items():
         if table.engine == "spark":
-            report = validate(
-                name, frame(spark, name, []), DAY, settings=tmp_settings, context={"missing_day": "normal"}
-            )
+            report = validate(name, made(name, []), DAY, settings=tmp_settings, context={"missing_day": "normal"})
             assert report.success, [str(each) for each in report.failures]
             assert report.checks > len(table.columns)
 
