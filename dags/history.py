@@ -7,7 +7,8 @@ A first load or a backfill of months costs one Spark start a chunk here, instead
 The form: first day, last day, days a chunk, why, dry run. The shop's deliveries of those days.
 
 ### Outputs
-`events` and `items` of every day; features as of the **last** day (training makes those that it needs itself).
+`events` and `items` of every day; features as of the **last** day, and of the days that a training on the day after
+will look back to (a training on any other day makes those that it needs itself).
 Nothing is announced: no judging, no list is moved.
 
 ### What is normal
@@ -62,7 +63,7 @@ with house_dag("history", doc=__doc__, schedule=None, tags=("by-hand",), params=
         for number, chunk in enumerate(chunks, 1):
             print(f"chunk {number} of {len(chunks)}: {chunk}, {len(chunk)} days")
         *earlier, last = [["--from", f"{chunk.first}", "--to", f"{chunk.last}"] for chunk in chunks]
-        context["ti"].xcom_push(key="last", value=last)
+        context["ti"].xcom_push(key="last", value=[*last, "--for-training"])
         return [[*chunk, "--no-features"] for chunk in earlier]
 
     @task.short_circuit(**NO_RETRY.arguments())
