@@ -116,7 +116,7 @@ def _judged(
         first = max(shift(trained, 1), shift(day, 1 - settings.judge_days))
         pooled = pool(found.bundle, settings, first, day)
     estimate = pooled.estimate
-    held_against = (found.reference or _first_judged(settings, found, day)) if found else None
+    held_against = _reference(settings, found, day) if found else None
     thresholds = Thresholds.of(settings, held_against)
     if found and trained and trained >= day:
         reason = f"champion {found.version} was trained through {trained}, so {day} cannot judge it"
@@ -145,13 +145,23 @@ def _judged(
     return decided, figures, thresholds, intervals
 
 
+def _reference(settings: Settings, found: Champion, day: date) -> Reference | None:
+    """What a bundle is held against: the figure at promotion, or its own first one where that is of another world."""
+    stored, trained = found.reference, found.bundle.trained_through
+    if stored is not None:
+        past = decisions.history(settings, ["retrain"], start=min(stored.since or trained, trained), end=trained)
+        if stored.speaks_for(trained, past):
+            return stored
+    return _first_judged(settings, found, day)
+
+
 def _first_judged(settings: Settings, found: Champion, day: date) -> Reference | None:
-    """A bundle without a stored reference is held against its own first judged figure."""
+    """The bundle's own first judged figure; None before there is one."""
     for row in decisions.history(settings, KINDS, start=found.bundle.trained_through, end=shift(day, -1)):
         figures = row["figures"]
         if figures.get("bundle") == found.version and (figures.get("users") or 0) >= settings.judge_min_users:
             low, high = row["intervals"].get("auc", (None, None))
-            return Reference(figures["auc"], low, high)
+            return Reference(figures["auc"], low, high, measured="when it was first judged")
     return None
 
 

@@ -24,7 +24,7 @@ LABELS = {
     "trained_through": "trained through",
     "age_days": "age, days",
     "auc": "AUC, mean over shoppers",
-    "reference_auc": "AUC at promotion",
+    "reference_auc": "AUC that it is held against",
     "users": "shoppers judged",
     "days": "days pooled",
     "days_without_features": "days without features",

@@ -25,20 +25,43 @@ FALL = ("drift", "floor")
 
 @dataclass(frozen=True)
 class Reference:
-    """The champion's AUC at promotion, and its interval where one was stored."""
+    """The champion's AUC at promotion, and its interval where one was stored.
+
+    Attributes:
+        since: earliest day that it was measured on; None where that was not stored.
+        measured: when, in words for the reason.
+    """
 
     auc: float
     low: float | None = None
     high: float | None = None
+    since: date | None = None
+    measured: str = "at promotion"
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Reference | None":
-        """From a mapping with reference_auc, reference_low, reference_high; None where there is no figure."""
+        """From a mapping with reference_auc, reference_low, reference_high, reference_days; None without a figure."""
         value = stored.get("reference_auc")
         if value is None or not isfinite(float(value)):
             return None
         low, high = stored.get("reference_low"), stored.get("reference_high")
-        return cls(float(value), None if low is None else float(low), None if high is None else float(high))
+        since = min(map(date.fromisoformat, stored.get("reference_days") or ()), default=None)
+        return cls(float(value), None if low is None else float(low), None if high is None else float(high), since)
+
+    def speaks_for(self, trained_through: date, past: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether it was measured on the same world that a bundle trained through a day serves.
+
+        It was not if a fall of the AUC asked for training on one of the days that it was measured on: these then lie
+        mostly before what made the AUC fall, and no bundle could reach on later days what they promise.
+
+        Args:
+            past: decisions of kind `retrain`, with `ds` and `figures["cause"]`.
+        """
+        first = min(self.since or trained_through, trained_through)
+        return not any(
+            row["figures"].get("cause") in FALL and first <= date.fromisoformat(str(row["ds"])) <= trained_through
+            for row in past
+        )
 
 
 @dataclass(frozen=True)
@@ -134,8 +157,8 @@ def _fall(judged: Estimate, reference: Reference | None, thresholds: Thresholds)
         if upper < thresholds.drift_auc:
             share = 1 - judged.mean / reference.auc
             return "drift", (
-                f"AUC {judged.mean:.3f} is {share:.1%} below the {reference.auc:.3f} at promotion; even its upper "
-                f"bound {upper:.3f} is under {thresholds.drift_auc:.3f} ({thresholds.drop:.0%} below)"
+                f"AUC {judged.mean:.3f} is {share:.1%} below the {reference.auc:.3f} {reference.measured}; even its "
+                f"upper bound {upper:.3f} is under {thresholds.drift_auc:.3f} ({thresholds.drop:.0%} below)"
             )
     if judged.high < thresholds.floor_auc:
         return "floor", f"AUC {judged.mean:.3f}, at most {judged.high:.3f}, is under the floor {thresholds.floor_auc}"
@@ -150,7 +173,7 @@ def _told(judged: Estimate, reference: Reference | None, thresholds: Thresholds)
     figure = f"AUC {judged.mean:.3f} [{judged.low:.3f}, {judged.high:.3f}] of {judged.users} shoppers"
     if reference is None or thresholds.drift_auc is None:
         return f"{figure}; no reference yet, this figure becomes it"
-    line = f"against {reference.auc:.3f} at promotion (limit {thresholds.drift_auc:.3f})"
+    line = f"against {reference.auc:.3f} {reference.measured} (limit {thresholds.drift_auc:.3f})"
     if judged.mean < thresholds.drift_auc:
         return f"{figure} {line}: a fall that may be noise"
     return f"{figure} {line}: no fall past the limit"

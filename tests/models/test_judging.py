@@ -194,6 +194,43 @@ def test_a_drift_whose_training_was_not_promoted_asks_again_after_the_cool_down(
     assert "asked for on 2026-10-13" in told[3]["reason"]
 
 
+class HalfTaught(TasteBundle):
+    """Trained on the drift's first day: it knows the new tastes of half of the shoppers, and nothing of the others."""
+
+    def __init__(self, trained_through: date, drift_on: date) -> None:
+        super().__init__(trained_through, drift_on)
+        self.taste = {shopper: group if int(shopper[1:]) % 2 else -1 for shopper, group in self.taste.items()}
+
+
+@pytest.mark.parametrize(
+    ("first_day", "asked"), [(9, []), (12, []), (13, [19])], ids=["across_the_drift", "on_its_day", "after_it"]
+)
+def test_a_bundle_is_not_held_against_days_before_the_drift_that_it_was_trained_for(
+    tmp_path: Path, first_day: int, asked: list[int]
+) -> None:
+    """`first_day`: first day of its reference; one after the drift is a promise that it can be held to."""
+    settings = shop_settings(tmp_path)
+    drift_on = FIRST + timedelta(days=12)
+    small_shop.build(settings, 24, drift_on=drift_on)
+    old = TasteBundle(FIRST + timedelta(days=5), drift_on)
+    assert (
+        judge(settings, drift_on, find_champion=champion("1", old, None, held_out(old, settings)))["decision"]
+        == "retrain"
+    )
+    trained = FIRST + timedelta(days=max(first_day, 12))
+    better_than_it_can_be = Reference(0.85, 0.84, 0.86, since=FIRST + timedelta(days=first_day))
+    find = champion("2", HalfTaught(trained, drift_on), None, better_than_it_can_be)
+    told = {
+        n: judge(settings, FIRST + timedelta(days=n), find_champion=find) for n in range((trained - FIRST).days + 1, 24)
+    }
+    # the cool-down of the first question holds until the 19th day, and so would hide a second one
+    assert [n for n, result in told.items() if result["decision"] == "retrain"] == asked
+    if not asked:
+        assert told[13]["figures"]["reference_auc"] is None
+        assert told[14]["figures"]["reference_auc"] == told[13]["figures"]["auc"]
+        assert "when it was first judged" in told[14]["reason"]
+
+
 def test_a_day_judged_twice_has_one_row_and_one_answer(tmp_path: Path) -> None:
     settings = shop_settings(tmp_path)
     small_shop.build(settings, 6)

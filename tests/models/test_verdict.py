@@ -106,3 +106,47 @@ def test_age_can_be_switched_off() -> None:
     never = SETTINGS.model_copy(update={"retrain_every_days": 0})
     found = decide(DAY, date(2020, 1, 1), NOTHING, TIGHT, [], Thresholds.of(never, TIGHT))
     assert found.kind == "keep"
+
+
+@pytest.mark.parametrize(
+    ("asked", "since", "speaks"),
+    [
+        ({}, 6, True),
+        ({0: "drift"}, 6, False),
+        ({3: "floor"}, 6, False),
+        ({6: "drift"}, 6, False),
+        ({7: "drift"}, 6, True),
+        ({3: "age"}, 6, True),
+        ({-1: "drift"}, 6, True),
+        ({0: "drift"}, None, False),
+        ({1: "drift"}, None, True),
+    ],
+    ids=[
+        "never",
+        "its_cause",
+        "within",
+        "first_day",
+        "before",
+        "by_age",
+        "afterwards",
+        "its_cause_days_unknown",
+        "unknown",
+    ],
+)
+def test_a_reference_measured_across_a_fall_speaks_for_no_bundle(
+    asked: dict[int, str], since: int | None, speaks: bool
+) -> None:
+    """`asked`: days before the bundle's last day -> cause; `since`: days from the reference's first to that day."""
+    reference = Reference(0.8, since=None if since is None else DAY - timedelta(days=since))
+    past = [
+        {"ds": (DAY - timedelta(days=ago)).isoformat(), "figures": {"cause": cause}} for ago, cause in asked.items()
+    ]
+    assert reference.speaks_for(DAY, past) is speaks
+
+
+def test_a_reference_knows_the_first_of_its_days() -> None:
+    stored = {"reference_auc": 0.8, "reference_days": ["2026-11-15", "2026-11-14", "2026-11-13"]}
+    found = Reference.of(stored)
+    assert found is not None
+    assert found.since == date(2026, 11, 13)
+    assert Reference.of({"reference_auc": 0.8}) == Reference(0.8)
