@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from infra.embedded.commands import say
-from infra.embedded.drift_nights import DriftSettings, Night, Plan, faults, summary, undiluted
+from infra.embedded.drift_nights import DriftSettings, Night, Plan, faults, summary
 from infra.embedded.layout import HOME, Layout, StackSettings
 from infra.embedded.status import tree_memory
 from lake.clock import DayRange
@@ -148,7 +148,7 @@ class Shop:
         self.feature(map(date.fromisoformat, Windows.plan(self.settings, ds, config)["as_of"]))
         with self.cost.phase("training"):
             made = training.run(self.settings, ds, config)
-        reference = {name: made["metrics"].get(f"reference_{name}") for name in ("auc", "low", "high", "users")}
+        reference = {name: made["metrics"].get(f"reference_{name}") for name in ("auc", "low", "high", "users", "days")}
         told = {name: made[name] for name in ("version", "kind", "promoted", "reason")}
         self.trainings.append({"as_of": f"{ds}", **told, "reference": reference})
         say(f"  trained as of {ds}: version {made['version']}, promoted: {made['promoted']} ({made['reason']})")
@@ -224,7 +224,7 @@ def run(var: Path, size: DriftSettings) -> tuple[dict[str, Any], bool]:
         "trained": shop.trainings + other.trainings,
         "quiet": summary(quiet),
         "drift_on": f"{plan.drift_on}",
-        "right_day_at_the_latest": f"{undiluted(drifted, plan.drift_on)}",
+        "days_until_triggered": [(night.day - plan.drift_on).days for night in drifted if night.triggered],
         "drifted": summary(drifted),
         **cost.figures(),
     }
