@@ -22,7 +22,7 @@ help: ## this list
 setup: ## install everything into .venv and .jars (instant when nothing changed)
 	@bash infra/embedded/setup.sh
 
-demo: setup ## from nothing to printed lists: a generated shop through the real DAGs, about 10 minutes
+demo: setup ## from nothing to printed lists: a generated shop through the real DAGs, in minutes
 	@$(PY) -m infra.embedded.demo
 
 run: setup ## a real log through the same DAGs: SOURCE=sources/x.yaml DATA=DIR FROM=DAY TO=DAY

@@ -8,6 +8,7 @@ Every gate stands before the write it guards, so a failed one leaves the previou
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Annotated, Any
 
@@ -102,10 +103,13 @@ def _events(spark: SparkSession, settings: Settings, days: DayRange, steps: Step
 
 def _features(spark: SparkSession, settings: Settings, day: date, steps: Steps) -> dict[str, int]:
     key, rows, known = day.isoformat(), {}, AsOf(spark, settings, day)
-    for name, frame in build_all(spark, settings, day, known).items():
-        made = hold(settings, name, frame)
-        steps.reports.append(gate(name, made.rows, [key], settings=settings, spark=spark))
-        rows[name] = replace_days(settings, name, made, [key], JOB)[key][0]
+    frames = build_all(spark, settings, day, known)
+    # Planning a query keeps one core of the driver busy: two tables at once use a second one.
+    with ThreadPoolExecutor(2) as pool:
+        held = pool.map(lambda name: hold(settings, name, frames[name]), frames)
+        for name, made in zip(frames, held, strict=True):
+            steps.reports.append(gate(name, made.rows, [key], settings=settings, spark=spark))
+            rows[name] = replace_days(settings, name, made, [key], JOB)[key][0]
     known.release()
     steps.end(f"features as of {key}: {rows}")
     return rows

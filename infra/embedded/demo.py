@@ -1,7 +1,7 @@
 """`make demo`: a generated shop through the real DAGs, then a few shoppers' lists with reasons and the quality table.
 
 Days are fixed, so that two runs show the same: 45 days of history (2026-09-01 .. 2026-10-15) through the `history`
-DAG, then three nights (2026-10-16 .. 18) through `features`, which wakes `monitoring`, `training` and `lists`. The
+DAG, then two nights (2026-10-16, 17) through `features`, which wakes `monitoring`, `training` and `lists`. The
 demo starts from nothing each time: it clears the VAR folder that an earlier demo made, and refuses to touch another.
 """
 
@@ -32,7 +32,7 @@ class DemoSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, env_prefix="DEMO_")
 
     history_days: int = Field(45, ge=14, description="days loaded before the first night")
-    nights: int = Field(3, ge=1)
+    nights: int = Field(2, ge=1)
     shoppers: int = Field(800, ge=60)
     items: int = Field(400, ge=50)
     seed: int = 7
@@ -129,7 +129,7 @@ def main() -> None:
         say("")
         module("storefront.lookup", [shopper, "--k", "10"], surroundings=surroundings)
     if len(plan.nights) > 1:
-        say(f"\nquality on the {len(plan.nights) - 1} nights after {plan.nights.first}, which the models had not seen")
+        say(f"\nquality on what came after {plan.nights.first}, which the models had not seen")
         days = ["--ds", f"{plan.nights.first}", "--days", f"{len(plan.nights) - 1}"]
         table = module("models.evaluation", days, surroundings=surroundings, quiet=True)
         say("\n".join(table.rstrip().splitlines()[:-1]))
