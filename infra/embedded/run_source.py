@@ -21,6 +21,13 @@ from infra.embedded.lifecycle import Stack
 from lake.clock import DayRange, shift
 from lake.errors import BadInput
 
+MEASURES = (
+    ("all.recall@20", "Recall@20"),
+    ("all.ndcg@20", "NDCG@20"),
+    ("new.recall@20", "never-bought Recall@20"),
+    ("ratio_to_best_baseline", "NDCG to best baseline"),
+)
+
 
 class RunSettings(BaseSettings):
     """What to run. Every field is an environment variable of the same name in capitals."""
@@ -74,7 +81,7 @@ def main() -> None:
     _summary(loaded, told)
     failed = night.failed_runs(airflow, since)
     if told.results.get("train"):
-        _quality(told.results["train"].get("metrics") or {})
+        say("\n" + "\n".join(quality(told.results["train"].get("metrics") or {})) + "\n")
     say(f"the run took {time.monotonic() - started:.0f} s; look at a shopper with")
     say(f"  . {stack.layout.environment}; .venv/bin/python -m storefront.lookup SHOPPER --k 10")
     if failed:
@@ -94,12 +101,28 @@ def _summary(loaded: Mapping[str, int], told: night.Night) -> None:
     say(f"bundle         {lists.get('bundle', '?')}")
 
 
-def _quality(metrics: Mapping[str, Any]) -> None:
-    """The figures that training measured on days which the judged models had not seen."""
-    say("\nquality, measured in training on the held-out days (the registry has all figures)")
-    for name, value in sorted(metrics.items()):
-        say(f"  {name:36} {value:.4f}" if isinstance(value, float) else f"  {name:36} {value}")
-    say("")
+def quality(metrics: Mapping[str, Any]) -> list[str]:
+    """Lines of the figures that training measured on days which the judged models had not seen; none if it could not.
+
+    Args:
+        metrics: of the training's result: `rankers` by name, each with figures of `mean`, `low` and `high`.
+    """
+    if "rankers" not in metrics:
+        return [f"quality was not measured: {metrics.get('not_evaluated', 'no models were trained')}"]
+    lines = [
+        f"quality on {metrics['first']}..{metrics['last']}, held out in training: {metrics['users']} users, "
+        f"means with 95 % intervals",
+        f"  {'':12}" + "".join(f"{head:>24}" for _, head in MEASURES),
+    ]
+    for name, figures in metrics["rankers"].items():
+        cells = [figures.get(key) or {} for key, _ in MEASURES]
+        lines.append(f"  {name:12}" + "".join(f"{_interval(cell):>24}" for cell in cells))
+    return lines
+
+
+def _interval(cell: Mapping[str, float | None]) -> str:
+    mean, low, high = (cell.get(part) for part in ("mean", "low", "high"))
+    return "-" if mean is None else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.embedded import run_source
 from infra.embedded.demo import MARK, DemoSettings, Plan, start_afresh
 from infra.embedded.layout import StackSettings
 from infra.embedded.lifecycle import Stack
@@ -69,3 +70,17 @@ def test_run_refuses_before_anything_starts(given: dict[str, str], told: str, mo
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(BadInput, match=told):
         run(**given).days()
+
+
+def test_quality_is_a_table_or_the_reason_why_there_is_none() -> None:
+    cell = {"mean": 0.4, "low": 0.35, "high": 0.45}
+    rankers = {"trial": {name: cell for name, _ in run_source.MEASURES}, "popular_7d": {"all.ndcg@20": cell}}
+    head, columns, trial, popular = run_source.quality(
+        {"first": "2026-01-01", "last": "2026-01-07", "users": 12, "rankers": rankers}
+    )
+    assert "2026-01-01..2026-01-07" in head
+    assert columns.split() == ["Recall@20", "NDCG@20", "never-bought", "Recall@20", "NDCG", "to", "best", "baseline"]
+    assert trial.split("0.400 [0.350, 0.450]")[0].strip() == "trial"
+    assert trial.count("0.400 [0.350, 0.450]") == 4
+    assert popular.count("-") == 3
+    assert run_source.quality({"not_evaluated": "nobody bought"}) == ["quality was not measured: nobody bought"]
