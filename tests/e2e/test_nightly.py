@@ -131,7 +131,7 @@ def test_a_first_load_fills_the_lake_and_wakes_nobody(shop: Shop, loaded: dict[s
     held = storage.days(shop.settings, "events")
     assert set(DayRange.parse(start=FIRST, end=LAST).keys()) <= set(held)
     assert held[0] >= "2026-08-29", "late rows of the first files reach back LATE_DAYS, no further"
-    assert storage.days(shop.settings, "user_features") == [LAST]
+    assert storage.days(shop.settings, "user_features") == ["2026-09-17", "2026-09-24", LAST], "two windows before DAY"
     assert shop.count("monitoring") == 0
 
 
