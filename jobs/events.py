@@ -19,12 +19,13 @@ from jobs import headers
 from jobs.cleaning import ATTRIBUTES, RAW, analyse, mapped, typed
 from jobs.cli import day_job
 from jobs.items import sightings
-from jobs.partitions import Held, hold, recorded, replace_days
+from jobs.partitions import Held, hold, replace_days
 from jobs.spark import schema, session
 from lake import mapping
 from lake.clock import DayRange
 from lake.columns import Columns as C
 from lake.mapping import Source
+from lake.partitions import recorded
 from lake.settings import Settings
 from lake.tables import TABLES
 

@@ -22,6 +22,7 @@ from jobs.spark import conform, uri
 from lake import storage
 from lake.columns import Columns as C
 from lake.errors import Unavailable
+from lake.partitions import recorded
 from lake.settings import Settings
 from lake.tables import TABLES
 from lake.tables.definition import Table
@@ -152,12 +153,6 @@ def _spark_overwrite(settings: Settings, table: Table, frame: DataFrame, keys: I
     if storage.version(settings, table.name) is not None:
         out = out.option("replaceWhere", f"{C.DS} IN ({quoted})")
     out.save(uri(settings, table.name))
-
-
-def recorded(settings: Settings, name: str) -> Marks:
-    """The newest row count and content hash of every partition of a table."""
-    rows = storage.read(settings, "partitions", filters=[("table", "=", name)]).sort_by("delta_version").to_pylist()
-    return {row[C.DS]: (row["rows"], row["content_hash"]) for row in rows}
 
 
 def _record(settings: Settings, name: str, marks: Marks, job: str) -> None:

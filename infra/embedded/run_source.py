@@ -7,7 +7,7 @@ The days FROM .. TO-1 go through the `history` DAG in chunks, then `features` ru
 import os
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pydantic import Field
@@ -20,6 +20,8 @@ from infra.embedded.layout import HOME, StackSettings
 from infra.embedded.lifecycle import Stack
 from lake.clock import DayRange, shift
 from lake.errors import BadInput
+from lake.partitions import recorded
+from lake.settings import Settings
 
 MEASURES = (
     ("all.recall@20", "Recall@20"),
@@ -74,11 +76,11 @@ def main() -> None:
 
     chunks = len(history.chunks(wanted.chunk_days))
     say(f"\nloading {history} ({len(history)} days in {chunks} chunks) through the DAG `history`")
-    loaded = night.load(airflow, history, wanted.chunk_days, f"make run {wanted.source}", _clocked(started))
+    night.load(airflow, history, wanted.chunk_days, f"make run {wanted.source}", _clocked(started))
     say(f"\nnight of {days.last}: features -> monitoring -> (training) -> lists")
     told = night.run(airflow, f"{days.last}", _clocked(started))
     say(night.told(told))
-    _summary(loaded, told)
+    _summary(Settings(var=stack.layout.var), days, told)
     failed = night.failed_runs(airflow, since)
     if told.results.get("train"):
         say("\n" + "\n".join(quality(told.results["train"].get("metrics") or {})) + "\n")
@@ -93,10 +95,15 @@ def _clocked(started: float) -> Callable[[str], None]:
     return lambda line: say(f"{time.monotonic() - started:6.0f} s {line}")
 
 
-def _summary(loaded: Mapping[str, int], told: night.Night) -> None:
-    day, lists = told.results.get("day", {}), told.results.get("lists", {})
-    say(f"\nrows in        {loaded['rows'] + int(day.get('rows', 0))}")
-    say(f"quarantined    {loaded['quarantined'] + int(day.get('quarantined', 0))}")
+def _summary(settings: Settings, days: DayRange, told: night.Night) -> None:
+    """What the lake holds of the days, whatever runs put it there, and who got lists."""
+    rows, quarantined = (
+        sum(n for day, (n, _) in recorded(settings, name).items() if days.first <= date.fromisoformat(day) <= days.last)
+        for name in ("events", "quarantine")
+    )
+    lists = told.results.get("lists", {})
+    say(f"\nevents         {rows}")
+    say(f"quarantined    {quarantined}")
     say(f"users, lists   {lists.get('users', '?')}")
     say(f"bundle         {lists.get('bundle', '?')}")
 

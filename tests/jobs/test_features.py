@@ -7,11 +7,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import features
-from jobs.partitions import recorded
 from jobs.spark import read, uri
 from lake import storage
 from lake.clock import DayRange
 from lake.columns import Columns as C
+from lake.partitions import recorded
 from lake.settings import Settings
 from tests.jobs import planted_log as log
 from tests.jobs.planted_log import DAY

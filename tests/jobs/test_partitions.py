@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.partitions import Held, hold, recorded, replace_days
+from jobs.partitions import Held, hold, replace_days
 from jobs.spark import read, schema
 from lake import storage
+from lake.partitions import recorded
 from lake.settings import Settings
 from lake.tables import TABLES
 
