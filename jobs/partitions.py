@@ -9,6 +9,8 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
+from operator import add
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +32,8 @@ from lake.tables.definition import Table
 log = logging.getLogger("nightshelf.partitions")
 
 HASH = "_hash"
+SMALL_TEXT = 512 * 2**20
+"""Bytes of text up to which the driver takes rows."""
 Marks = dict[str, tuple[int, str]]
 """Rows and order-free content hash of a `ds`."""
 
@@ -59,13 +63,21 @@ def hold(settings: Settings, name: str, frame: DataFrame, *, checkpointed: bool 
     if not checkpointed:
         # Not a cache: a Delta write looks the long plan up again, misses the cache and makes the rows anew.
         frame = frame.localCheckpoint()
-    if frame.limit(settings.small_write_rows + 1).count() > settings.small_write_rows:
+    if not _small(settings, table, frame):
         hashes = frame.withColumn(HASH, _row_hash(table)).groupBy(C.DS)
         sums = hashes.agg(F.count("*").alias("n"), F.sum(F.col(HASH).cast("decimal(38,0)")).alias("h")).collect()
         return Held(table, frame, {row[C.DS]: (row["n"], _digest(int(row["h"]))) for row in sums})
     # Spark's hash for few rows too: a day is recognised as unchanged whichever way it was written.
     rows = frame.withColumn(HASH, _row_hash(table)).toArrow()
     return Held(table, rows.drop_columns([HASH]), _marks(rows))
+
+
+def _small(settings: Settings, table: Table, frame: DataFrame) -> bool:
+    """Whether the driver can take the rows: few of them, and no rows of kilobytes (a quarantine of broken files)."""
+    lengths = [F.coalesce(F.octet_length(c.name), F.lit(0)) for c in table.columns if c.type == "string"]
+    found = frame.agg(F.count("*").alias("n"), F.sum(reduce(add, lengths).cast("long")).alias("bytes")).first()
+    assert found is not None
+    return bool(found["n"] <= settings.small_write_rows and (found["bytes"] or 0) <= SMALL_TEXT)
 
 
 def _row_hash(table: Table) -> Column:

@@ -41,6 +41,9 @@ SPARK_TYPES: dict[Type, DataType] = {
     "map<string,double>": MapType(StringType(), DoubleType()),
 }
 
+CLASS_ARCHIVE = Path(sys.prefix) / "spark-classes.jsa"
+"""What `jobs.class_archive` made at set-up, if it did."""
+
 
 def schema(table: Table) -> StructType:
     """The Spark schema of a table definition."""
@@ -62,9 +65,10 @@ def build_session(settings: Settings, name: str) -> SparkSession:
         .master(settings.spark_master)
         .config("spark.jars", ",".join(jars))
         .config("spark.driver.memory", settings.spark_driver_memory)
+        .config("spark.driver.maxResultSize", "2g")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.extraJavaOptions", f"-Duser.timezone=UTC {settings.spark_java_options}")
+        .config("spark.driver.extraJavaOptions", _java_options(settings))
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.session.timeZone", "UTC")
@@ -87,6 +91,11 @@ def build_session(settings: Settings, name: str) -> SparkSession:
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel(os.environ.get("SPARK_LOG_LEVEL", "ERROR"))
     return spark
+
+
+def _java_options(settings: Settings) -> str:
+    shared = f" -XX:SharedArchiveFile={CLASS_ARCHIVE} -Xlog:cds=off" if CLASS_ARCHIVE.is_file() else ""
+    return f"-Duser.timezone=UTC {settings.spark_java_options}{shared}"
 
 
 def s3_options(settings: Settings) -> dict[str, str]:

@@ -174,6 +174,13 @@ Spark's resolver reads Maven Central; behind a mirror, point it there with spark
     rm -rf "$work"
 }
 
+# Spark starts seconds earlier with its classes in an archive; without one everything works as well.
+archive_classes() {
+    say "keeping Spark's classes in an archive, so that each job starts sooner"
+    if [ -x .venv/java/bin/java ]; then local -x JAVA_HOME=$PWD/.venv/java; fi
+    env -u JARS -u SPARK_MASTER -u SPARK_JAVA_OPTIONS .venv/bin/python -m jobs.class_archive >>"$log" 2>&1 || say "no archive could be made, see $log"
+}
+
 if done_already; then exit 0; fi
 exec 9<"$here/setup.sh"
 if command -v flock >/dev/null; then flock 9; fi
@@ -191,5 +198,6 @@ from_pypi
 compile_bytecode & byte_code=$!
 resolve_jars
 wait "$byte_code"
+archive_classes
 digest >"$stamp"
 say "ready after $((SECONDS - started)) s"

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
+from jobs import partitions
 from jobs.partitions import Held, hold, replace_days
 from jobs.spark import read, schema
 from lake import storage
@@ -62,7 +64,7 @@ def test_both_ways_leave_the_same_table(
     found = {}
     for way, settings in ways(tmp_settings, tmp_path).items():
         held = hold(settings, name, rows(spark, name))
-        assert (type(held.rows).__module__.partition(".")[0] == "pyarrow") is (way == "driver")
+        assert isinstance(held.rows, pa.Table) is (way == "driver")
         marks = replace_days(settings, name, held, DAYS, "test")
         key = TABLES[name].column_names[0]
         through_spark = sorted(map(str, read(spark, settings, name).collect()))
@@ -89,6 +91,15 @@ def test_one_way_replaces_what_the_other_wrote(
     assert marks[DAYS[1]][0] == (0 if second == "driver" else 6)
     assert len(storage.read(other, name)) == sum(n for n, _ in marks.values())
     assert read(spark, other, name).count() == sum(n for n, _ in marks.values())
+
+
+def test_few_rows_of_much_text_stay_with_spark(
+    spark: "SparkSession", tmp_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = rows(spark, "quarantine")
+    assert isinstance(hold(tmp_settings, "quarantine", frame).rows, pa.Table)
+    monkeypatch.setattr(partitions, "SMALL_TEXT", 10)
+    assert not isinstance(hold(tmp_settings, "quarantine", frame).rows, pa.Table)
 
 
 def test_a_stray_day_is_refused(spark: "SparkSession", tmp_settings: Settings) -> None:
