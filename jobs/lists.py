@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import groupby
 from typing import Annotated, Any
 
@@ -26,8 +26,8 @@ from lake.clock import parse_day
 from lake.columns import Columns as C
 from lake.command import finish
 from lake.errors import BadInput, Unavailable
+from lake.partitions import record
 from lake.settings import Settings
-from lake.tables import TABLES
 from models import surfaces
 from models.bundle import Bundle
 from models.policy import reasons
@@ -191,20 +191,16 @@ def _store(settings: Settings, made: pa.Table, ds: str) -> dict[str, str]:
         for whole in assemble(part.select(list(COLUMNS)).to_batches(max_chunksize=65_536)):
             content.add(whole)
         digests[surface] = content.hexdigest()
-        marks.append((record_name(surface), len(part), digests[surface]))
+        marks.append((record_name(surface), ds, len(part), digests[surface]))
     total = sum(int(digest, 16) for digest in digests.values()) & (2**64 - 1)
-    marks.append(("lists", len(made), f"{total:016x}"))
+    marks.append(("lists", ds, len(made), f"{total:016x}"))
     try:
         written = storage.replace_days(settings, "lists", made, [ds])
     except CommitFailedError as error:
         raise Unavailable(
             f"lists of {ds}: another run replaced them at the same time ({error}); run this again"
         ) from error
-    names = ("table", C.DS, "rows", "content_hash", "delta_version", "job", "written_ts")
-    now = datetime.now(UTC)
-    rows = [(table, ds, count, digest, written, "lists", now) for table, count, digest in marks]
-    records = [dict(zip(names, row, strict=True)) for row in rows]
-    storage.append(settings, "partitions", pa.Table.from_pylist(records, TABLES["partitions"].arrow_schema()))
+    record(settings, marks, written, "lists")
     log.info("lists of %s: %d rows, %s", ds, len(made), digests)
     return digests
 

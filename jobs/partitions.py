@@ -6,9 +6,8 @@ content, its transaction log and the recorded hashes are the same either way (de
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import reduce
 from operator import add
 
@@ -24,7 +23,7 @@ from jobs.spark import conform, uri
 from lake import storage
 from lake.columns import Columns as C
 from lake.errors import Unavailable
-from lake.partitions import recorded
+from lake.partitions import record, recorded
 from lake.settings import Settings
 from lake.tables import TABLES
 from lake.tables.definition import Table
@@ -127,7 +126,7 @@ def replace_days(settings: Settings, name: str, rows: DataFrame | Held, keys: Se
     changed = [key for key in keys if known.get(key) != marks[key]]
     if changed:
         _overwrite(settings, held, changed)
-        _record(settings, name, {key: marks[key] for key in changed}, job)
+        record(settings, [(name, key, *marks[key]) for key in changed], storage.version(settings, name), job)
     log.info(
         "%s: %d rows in %d days, %d days written, %d unchanged",
         name,
@@ -145,7 +144,8 @@ def _overwrite(settings: Settings, held: Held, keys: Sequence[str]) -> None:
         if isinstance(held.rows, pa.Table):
             storage.replace_days(settings, name, held.rows.filter(pc.is_in(held.rows[C.DS], pa.array(keys))), keys)
         else:
-            _spark_overwrite(settings, held.table, held.rows.where(F.col(C.DS).isin(list(keys))), keys)
+            where = f"{C.DS} IN ({quoted})"
+            _spark_overwrite(settings, held.table, held.rows.where(where), where, len(keys))
     except AnalysisException:
         raise
     except Exception as error:
@@ -158,27 +158,9 @@ def _overwrite(settings: Settings, held: Held, keys: Sequence[str]) -> None:
         raise
 
 
-def _spark_overwrite(settings: Settings, table: Table, frame: DataFrame, keys: Iterable[str]) -> None:
-    quoted = ", ".join(f"'{key}'" for key in keys)
-    writer = frame.coalesce(1) if len(list(keys)) == 1 else frame.repartition(C.DS)
+def _spark_overwrite(settings: Settings, table: Table, frame: DataFrame, where: str, days: int) -> None:
+    writer = frame.coalesce(1) if days == 1 else frame.repartition(C.DS)
     out = writer.write.format("delta").mode("overwrite").partitionBy(*table.partition_by)
     if storage.version(settings, table.name) is not None:
-        out = out.option("replaceWhere", f"{C.DS} IN ({quoted})")
+        out = out.option("replaceWhere", where)
     out.save(uri(settings, table.name))
-
-
-def _record(settings: Settings, name: str, marks: Marks, job: str) -> None:
-    written, now = storage.version(settings, name), datetime.now(UTC)
-    rows = [
-        {
-            "table": name,
-            C.DS: key,
-            "rows": n,
-            "content_hash": digest,
-            "delta_version": written,
-            "job": job,
-            "written_ts": now,
-        }
-        for key, (n, digest) in marks.items()
-    ]
-    storage.append(settings, "partitions", pa.Table.from_pylist(rows, TABLES["partitions"].arrow_schema()))

@@ -127,8 +127,12 @@ def session(settings: Settings, name: str) -> Iterator[SparkSession]:
 
 def uri(settings: Settings, name: str) -> str:
     """Where Spark finds a table."""
-    root = storage.table_uri(settings, name)
-    return root.replace("s3://", "s3a://", 1) if storage.is_s3(root) else f"file://{Path(root).absolute()}"
+    return _address(storage.table_uri(settings, name))
+
+
+def _address(place: str) -> str:
+    """A folder, file or object as Spark wants it named."""
+    return place.replace("s3://", "s3a://", 1) if storage.is_s3(place) else f"file://{Path(place).absolute()}"
 
 
 def read(
@@ -144,9 +148,8 @@ def read(
     if files is None and storage.version(settings, name) is not None:
         frame = spark.read.format("delta").load(uri(settings, name))
     elif files:
-        paths = [f"s3a://{path[5:]}" if path.startswith("s3://") else f"file://{path}" for path in files]
         known = spark.read.schema(schema(definition)).option("basePath", uri(settings, name))
-        frame = known.parquet(*paths)
+        frame = known.parquet(*map(_address, files))
     else:
         return spark.createDataFrame([], schema(definition))
     if start is not None:
