@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     source: Path = Field(Path("sources/demo_shop.yaml"), description="the log's mapping")
     data: str = Field("", description="root of the deliveries: folder or s3://bucket/prefix; default VAR/deliveries")
     surfaces: Path = Field(Path("surfaces"), description="folder with one YAML a surface")
+    merchandising: Path | None = Field(
+        None, description="file with merchandisers' pins, boosts and buries; default SURFACES/merchandising.yaml"
+    )
     jars: Path = Field(Path(".jars"), description="folder with the Delta and S3A jars that the set-up resolved")
 
     # services

@@ -11,6 +11,9 @@ from models.snapshot import Events
 PRIOR_BUYERS = 10.0
 """Buyers at which an item's own repurchase rate and the log's weigh the same."""
 
+GAPS = 5
+"""Shoppers who bought an item twice from which its own gap between purchases counts."""
+
 EVIDENCE = 30
 """Buyers with time to come back, over all items, below which nothing is known about repurchases."""
 
@@ -46,10 +49,38 @@ def repurchase_rate(events: Events, items: int, days: int) -> NDArray[np.float64
     return (came_back + PRIOR_BUYERS * of_log) / (buyers + PRIOR_BUYERS)
 
 
-def recently_bought(events: Events, items: int, days: int, rate: float) -> Pairs:
-    """Pairs to hide: bought within `days`, of items whose repurchase rate stays under `rate`."""
+def usual_gap(events: Events, items: int) -> NDArray[np.float64]:
+    """Median days between a shopper's purchases of an item, `[items]`; 0 where the log shows no item bought twice.
+
+    An item that fewer than `GAPS` shoppers bought on two days has the log's median.
+    """
+    user, item, day = _purchases(events)
+    visit = np.unique(np.stack([user.astype(np.int64) * items + item, day]), axis=1)
+    pair, start, visits = np.unique(visit[0], return_index=True, return_counts=True)
+    again = visits >= 2
+    if not again.any():
+        return np.zeros(items)
+    first, last = visit[1][start + visits - 1][again], visit[1][start][again]
+    gap, of_item = (first - last) / (visits[again] - 1), (pair % items)[again]
+    order = np.lexsort((gap, of_item))
+    count = np.bincount(of_item, minlength=items)
+    usual = np.full(items, float(np.median(gap)))
+    known = count >= GAPS
+    usual[known] = gap[order][(np.cumsum(count) - count + count // 2)[known]]
+    return usual
+
+
+def recently_bought(events: Events, items: int, days: int, rate: float, due_share: float = 0.0) -> Pairs:
+    """Pairs to hide.
+
+    Args:
+        days, rate: hide what was bought within `days`, of items whose repurchase rate stays under `rate`.
+        due_share: and hide every item until this share of its usual gap has passed since its last purchase.
+    """
     user, item, day = _purchases(events)
     hidden = (day < days) & (repurchase_rate(events, items, days)[item] < rate)
+    if due_share:
+        hidden |= day < due_share * usual_gap(events, items)[item]
     return Pairs.of(user[hidden], item[hidden], items)
 
 
