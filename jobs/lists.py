@@ -28,21 +28,27 @@ from lake.command import finish
 from lake.errors import BadInput, Unavailable
 from lake.partitions import record
 from lake.settings import Settings
+from lake.tables import TABLES
 from models import surfaces
 from models.bundle import Bundle
-from models.policy import reasons
+from models.candidates.related import COMPLEMENT, SUBSTITUTE
+from models.policy import merchandising
 from models.policy.diversity import position_in_group
-from models.policy.segments import segment_lists
+from models.policy.merchandising import Numbered
+from models.policy.reasons import Explainer
+from models.policy.repeats import first_of_pair
 from models.policy.surface_lists import SurfacePolicy
 from models.registry import Registry
 from models.snapshot import Snapshot
-from models.surfaces import Surface
+from models.surfaces import Kind, Surface
 
 log = logging.getLogger("nightshelf.lists")
 
 BATCH_USERS = 2048
 BATCH_ITEMS = 8192
 PROGRESS_SECONDS = 10.0
+PARTNERS = {"complements": (COMPLEMENT,), "similar": (SUBSTITUTE,), "both": (COMPLEMENT, SUBSTITUTE)}
+"""What a surface's `item_lists` hold."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +76,15 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
         Unavailable: MLflow is away and nothing is cached, or another run replaced the day at the same time.
     """
     day = parse_day(ds, "--ds")
-    shown = surfaces.load(settings.surfaces)
+    shown, rules = surfaces.load(settings.surfaces), merchandising.load(settings)
+    merchandising.warn_of_unknown_surfaces(rules, set(shown))
     version, pinned = _pin(settings, bundle)
     snapshot = Snapshot.load(settings, day)
     users = active_users(snapshot, settings.active_days)
     log.info("%s: %d active of %d shoppers, %d items", ds, len(users), len(snapshot.users), len(snapshot.items))
-    made = make(settings, pinned, version, snapshot, list(shown.values()), users)
+    made = make(settings, pinned, version, snapshot, list(shown.values()), users, rules)
     report = _gate(settings, made, day, shown, len(users))
-    digests = _store(settings, made, ds)
+    digests = _store(settings, made, ds, list(shown))
     owners = {kind: len(_owners(made, kind)) for kind in ("user", "item", "segment")}
     return {
         "ds": ds,
@@ -102,25 +109,43 @@ def active_users(snapshot: Snapshot, days: int) -> list[str]:
 
 
 def make(
-    settings: Settings, bundle: Bundle, version: str, snapshot: Snapshot, shown: list[Surface], users: list[str]
+    settings: Settings,
+    bundle: Bundle,
+    version: str,
+    snapshot: Snapshot,
+    shown: list[Surface],
+    users: list[str],
+    rules: tuple[Numbered, ...] = (),
 ) -> pa.Table:
-    """All rows of a day, by surface: segments, items, users. The same inputs give the same rows."""
+    """All rows of a day, by surface: segments, items, users. The same inputs give the same rows.
+
+    Args:
+        rules: merchandisers' rules.
+    """
     ds = snapshot.as_of.isoformat()
     shelves = []
     for surface in shown:
-        policy = SurfacePolicy(surface, snapshot, surface.k or settings.list_length)
+        policy = SurfacePolicy(surface, snapshot, surface.k or settings.list_length, rules)
         shelves.append(_Shelf(surface, policy, RowWriter(snapshot, surface.name, ds, version), []))
-    for shelf in shelves:
-        rules, policy = shelf.surface, shelf.policy
-        found = segment_lists(snapshot, rules.segments, policy.allowed, policy.k, rules.segment_min_shoppers)
-        shelf.parts.append(shelf.rows.segments(found))
-    _relate(bundle, snapshot, shelves)
-    for batch in _batches(users):
-        _rank(settings, bundle, snapshot, shelves, batch)
-    return pa.concat_tables([part for shelf in shelves for part in shelf.parts])
+    for shelf in _having(shelves, "segments"):
+        shelf.parts.append(shelf.rows.segments(shelf.policy.segments()))
+    _relate(bundle, snapshot, [shelf for shelf in _having(shelves, "items") if shelf.surface.related])
+    ranked = _having(shelves, "users")
+    explainer = Explainer(bundle, snapshot)
+    for batch in _batches(users) if ranked else ():
+        _rank(settings, bundle, snapshot, ranked, batch, explainer)
+    nothing = TABLES["lists"].arrow_schema().empty_table()
+    return pa.concat_tables([nothing, *(part for shelf in shelves for part in shelf.parts)])
 
 
-def _rank(settings: Settings, bundle: Bundle, snapshot: Snapshot, shelves: list[_Shelf], users: list[str]) -> None:
+def _rank(
+    settings: Settings,
+    bundle: Bundle,
+    snapshot: Snapshot,
+    shelves: list[_Shelf],
+    users: list[str],
+    explainer: Explainer,
+) -> None:
     """Score a batch of users, once for all surfaces that want the same, and let each choose from it.
 
     Surfaces of new items are scored by themselves: the sources dig deeper for them, below what the shopper had.
@@ -130,30 +155,32 @@ def _rank(settings: Settings, bundle: Bundle, snapshot: Snapshot, shelves: list[
         ranked = bundle.score(snapshot, users, only_new=only_new, memory_mb=settings.scoring_memory_mb)
         for shelf in group:
             entries = shelf.policy.lists(ranked, rows)
-            why = reasons.explain(bundle, snapshot, users, entries, shelf.policy)
-            shelf.parts.append(shelf.rows.users(owners, entries, why))
+            shelf.parts.append(shelf.rows.users(owners, entries, explainer.of(users, entries)))
 
 
 def _only_new(shelf: _Shelf) -> bool:
     return shelf.surface.only_new
 
 
+def _having(shelves: list[_Shelf], kind: Kind) -> list[_Shelf]:
+    return [shelf for shelf in shelves if kind in shelf.surface.kinds]
+
+
 def _relate(bundle: Bundle, snapshot: Snapshot, shelves: list[_Shelf]) -> None:
-    """The lists of items: partners in stock, for every item of the catalogue that has some."""
+    """The lists of items: partners that may be shown, for every item of the catalogue that has some."""
     longest = max((shelf.surface.related for shelf in shelves), default=0)
-    if not longest:
-        return
-    for start in range(0, len(snapshot.items), BATCH_ITEMS):
+    for start in range(0, len(snapshot.items) if longest else 0, BATCH_ITEMS):
         owners = np.arange(start, min(start + BATCH_ITEMS, len(snapshot.items)), dtype=np.int32)
         # Twice as many, since some are out of stock.
         related = bundle.related(snapshot, list(snapshot.items[owners]), 2 * longest)
         for shelf in shelves:
-            kept = shelf.policy.allowed[related.item] & (related.item != owners[related.owner])
-            mine = type(related)(*(getattr(related, name)[kept] for name in related.__dataclass_fields__))
+            wanted = np.isin(related.kind, PARTNERS[shelf.surface.item_lists]) & shelf.policy.allowed[related.item]
+            mine = related.take(wanted)
+            # What goes well and is similar too stands where it goes well.
+            mine = mine.take(first_of_pair(mine.owner, mine.item))
             rank = (position_in_group(mine.owner, np.zeros_like(mine.owner)) + 1).astype(np.int32)
             cut = rank <= min(shelf.surface.related, shelf.policy.k)
-            mine = type(mine)(*(getattr(mine, name)[cut] for name in mine.__dataclass_fields__))
-            shelf.parts.append(shelf.rows.items(mine, rank[cut], owners))
+            shelf.parts.append(shelf.rows.items(mine.take(cut), rank[cut], owners))
 
 
 def _batches(users: list[str]) -> Iterator[list[str]]:
@@ -179,14 +206,25 @@ def _gate(settings: Settings, made: pa.Table, day: date, shown: dict[str, Surfac
     from validation.gate import gate  # its imports cost seconds that no other command should pay
 
     lengths = {name: surface.k or settings.list_length for name, surface in shown.items()}
-    context = {"list_length": lengths, "expected_users": dict.fromkeys(shown, users)}
+    filled = {name: length for name, length in lengths.items() if shown[name].rules.due is None}
+    whole = [name for name in filled if "users" in shown[name].kinds]
+    fallbacks = [name for name, surface in shown.items() if "segments" in surface.kinds]
+    context = {
+        "list_length": lengths,
+        "full_length": filled,
+        "expected_users": dict.fromkeys(whole, users),
+        "fallbacks": fallbacks,
+    }
     return gate("lists", made, [day.isoformat()], settings=settings, context=context)
 
 
-def _store(settings: Settings, made: pa.Table, ds: str) -> dict[str, str]:
-    """Replace the day and leave its content hashes in `partitions`, which the publication holds its reading against."""
+def _store(settings: Settings, made: pa.Table, ds: str, shown: list[str]) -> dict[str, str]:
+    """Replace the day and leave its content hashes in `partitions`, which the publication holds its reading against.
+
+    A surface with nothing to show for anybody has its record too: its old lists must not go on serving.
+    """
     marks, digests = [], {}
-    for surface in sorted(pc.unique(made[C.SURFACE]).to_pylist()):
+    for surface in shown:
         part, content = made.filter(pc.equal(made[C.SURFACE], surface)), ContentHash()
         for whole in assemble(part.select(list(COLUMNS)).to_batches(max_chunksize=65_536)):
             content.add(whole)

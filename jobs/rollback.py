@@ -11,7 +11,7 @@ from lake.errors import BadInput
 from lake.settings import Settings
 from models import decisions
 from storefront import contract
-from storefront.contract import DEFAULT_SURFACE, EVERYBODY, BadName, Meta
+from storefront.contract import DEFAULT_SURFACE, BadName, Meta
 
 
 def rollback(
@@ -65,10 +65,15 @@ def _target(versions: Versions, redis: Any, serving: Meta, to: str | None) -> Me
     if not wanted:
         raise BadInput(f"version {serving.version} replaced none, so there is no way back; {standing}")
     target = versions.meta(wanted)
-    everybody = contract.segment_key(versions.surface, wanted, EVERYBODY)
-    if target is None or target.status != "ready" or not redis.exists(everybody):
+    if target is None or target.status != "ready" or not _stands(redis, versions.surface, target):
         raise BadInput(f"version {wanted} is gone or was never whole; give --to one of the others; {standing}")
     return target
+
+
+def _stands(redis: Any, surface: str, target: Meta) -> bool:
+    """Whether the fallbacks of a version are there."""
+    keys = (contract.segment_key(surface, target.version, name) for name in target.segments)
+    return all(redis.exists(key) for key in keys)
 
 
 def main(

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.errors import BadInput
+from models.candidates.related import Related, RelatedItems
+from models.candidates.two_tower_source import TwoTowerScorer
 from models.candidates.union import Union, make_sources
 from models.config import TrainingConfig
-from models.interface import Floats, Ints, Ranked, Reasons, Related
+from models.interface import Floats, Ints, Ranked, Reasons
 from models.ranking import scoring
 from models.snapshot import Snapshot
 
@@ -51,6 +53,7 @@ class Bundle:
         self.two_tower = two_tower
         self.ranker = ranker
         self._prepared: tuple[Snapshot, Union] | None = None
+        self._related: tuple[Snapshot, RelatedItems] | None = None
 
     @property
     def trained_through(self) -> date:
@@ -133,14 +136,16 @@ class Bundle:
         return self.prepared(snapshot).explain(rows, ranked.item, ranked.source)
 
     def related(self, snapshot: Snapshot, items: Sequence[str], k: int) -> Related:
-        """Partners of items: co-visitation blended with neighbours in the two-tower's space.
+        """Complements and substitutes of items, by baskets, the catalogue and the two-tower's vectors.
 
         Args:
-            k: partners an item; fewer where nothing more is known.
+            k: partners an item and kind; fewer where nothing more is known.
         """
-        from models.candidates.related import related
-
-        return related(self.prepared(snapshot), snapshot.items_of(items), k)
+        if self._related is None or self._related[0] is not snapshot:
+            towers = self.prepared(snapshot).scorers.get("two_tower")
+            vectors = towers.items if isinstance(towers, TwoTowerScorer) else None
+            self._related = (snapshot, RelatedItems(snapshot, vectors))
+        return self._related[1].of(snapshot.items_of(items), k)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]] | None:

@@ -5,71 +5,95 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from lake.errors import BadInput
 from models.config import SourceName
+from models.policy import merchandising
+from models.policy.objectives import Objectives
+from models.policy.selection import Strict
 
 SegmentName = Literal["country", "device"]
+Kind = Literal["users", "items", "segments"]
+ItemLists = Literal["complements", "similar", "both"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RecentlyBought(_Strict):
+class RecentlyBought(Strict):
     """Hide what the shopper bought within `days`, unless the log shows that people buy such an item again.
 
-    `repurchase_rate` is the share of an item's buyers who came back for it, from which the item is never hidden.
+    `repurchase_rate` is the share of an item's buyers who came back for it, from which `days` do not count. `due_share`
+    looks at the item's own clock: whatever it is, it is hidden until this share of the usual gap between two purchases
+    of it has passed.
     """
 
     days: int = Field(14, ge=0, le=3650, description="0 hides nothing")
     repurchase_rate: float = Field(0.1, ge=0, le=1)
+    due_share: float = Field(0.0, ge=0, le=2, description="0 hides nothing")
 
 
-class Rules(_Strict):
+class Due(Strict):
+    """Show nothing but what it is time to buy again; such lists are not filled up.
+
+    An item is due while its last purchase lies between `opens` and `closes` times its usual gap back; see
+    `models.policy.due`.
+    """
+
+    times: int = Field(2, ge=1, description="days on which the shopper bought it")
+    opens: float = Field(0.75, ge=0)
+    closes: float = Field(2.0, gt=0)
+
+
+class Rules(Strict):
     """What the policy enforces, in this order of importance: stock, repeats, length, variety."""
 
     in_stock: bool = True
     recently_bought: RecentlyBought | None = RecentlyBought()
+    due: Due | None = None
     max_per_category: float = Field(1.0, gt=0, le=1, description="share of a list that one category may take")
     min_items: int = Field(1, ge=1, description="a shorter list is not published; its shopper gets the segments")
 
 
-class Surface(_Strict):
-    """One surface. `k` is the length of its lists (default: the setting LIST_LENGTH)."""
+class Surface(Strict):
+    """One surface. `k` is the length of its lists (default: the setting LIST_LENGTH).
+
+    `kinds` says whose lists it has; without segments, who has no list of their own is shown nothing. `item_lists` says
+    what stands in the lists of items: complements, similar items, or similar items behind complements.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     description: str = ""
+    kinds: tuple[Kind, ...] = get_args(Kind)
     k: int | None = Field(None, ge=1, le=1000)
     sources: tuple[SourceName, ...] = get_args(SourceName)
     only_new: bool = Field(False, description="only items that the shopper has never touched")
     related: int = Field(20, ge=0, le=1000, description="length of the lists of items, at most k; 0 = none")
+    item_lists: ItemLists = "both"
     segments: tuple[SegmentName, ...] = ("country", "device")
     segment_min_shoppers: int = Field(20, ge=1, description="a smaller segment gets no list of its own")
     rules: Rules = Rules()
+    objectives: Objectives = Objectives()
 
-    @field_validator("sources", "segments")
+    @field_validator("kinds", "sources", "segments")
     @classmethod
     def _once(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
         if len(set(names)) != len(names):
             raise ValueError("a name occurs twice")
-        if not names and info.field_name == "sources":
-            raise ValueError("at least one source is needed")
+        if not names and info.field_name != "segments":
+            raise ValueError(f"at least one of the {info.field_name} is needed")
         return names
 
     def get_config(self) -> dict[str, Any]:
         """The surface as plain values; `Surface.model_validate` reads them back."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
 
 
 def load(folder: Path) -> dict[str, Surface]:
-    """All surfaces of a folder by name, ascending.
+    """All surfaces of a folder by name, ascending; merchandisers' rules beside them are no surface.
 
     Raises:
         BadInput: the folder has none, or a file is wrong; names file and key.
     """
-    files = sorted(folder.glob("*.yaml"))
+    files = sorted(file for file in folder.glob("*.yaml") if file.name != merchandising.FILE)
     if not files:
         raise BadInput(f"no surface in {folder.absolute()}: expected files such as home.yaml, or set SURFACES")
     return {surface.name: surface for surface in map(read, files)}

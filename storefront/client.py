@@ -80,6 +80,8 @@ class Storefront:
     ) -> Answer:
         """The shopper's items, else those of the segments that match, else those of everybody.
 
+        A surface without segments (time to buy again) answers a shopper without a list with nothing.
+
         Args:
             user_id: the shop's id; None for an anonymous visitor.
             k: how many; 0 answers without a call to Redis, more than K gives K.
@@ -102,7 +104,7 @@ class Storefront:
                 name = self._filed_as(user_id, meta)
                 key = contract.user_key(surface, meta.version, name)
                 chain.append(("user", key, contract.why_key(surface, meta.version, name) if why else None))
-            for segment in contract.matching_segments(meta.segments, context):
+            for segment in _fallbacks(meta, context):
                 chain.append((segment, contract.segment_key(surface, meta.version, segment), None))
             return chain
 
@@ -122,11 +124,10 @@ class Storefront:
         item = contract.canonical_id(item_id)
 
         def levels(meta: Meta) -> list[Level]:
-            everybody = contract.segment_key(surface, meta.version, contract.EVERYBODY)
-            return [
-                ("item", contract.item_key(surface, meta.version, item), None),
-                (contract.EVERYBODY, everybody, None),
-            ]
+            chain: list[Level] = [("item", contract.item_key(surface, meta.version, item), None)]
+            for segment in _fallbacks(meta, {}):
+                chain.append((segment, contract.segment_key(surface, meta.version, segment), None))
+            return chain
 
         return self._answer(surface, None, version, k, offset, {*exclude, item}, levels, False)
 
@@ -153,9 +154,13 @@ class Storefront:
         pointer = self._pointer(surface, arm)
         if k == 0:
             return self._reply(pointer.cached, surface, 0, 0)
+        asked = ""
         try:
             for attempt in range(2):
                 meta = self._meta(pointer, surface, arm, version, refresh=attempt > 0)
+                if meta.version == asked:
+                    break  # It still stands: it has nothing to show, as for a shopper with nothing due.
+                asked = meta.version
                 size = min(k, meta.k)
                 for level, key, why_key in levels(meta):
                     found = self._fetch(key, why_key, offset + size + len(exclude))
@@ -228,6 +233,11 @@ def _connected(url: str, timeout: float, retries: int, connections: int) -> Any:
         return connect(url, timeout=timeout, retries=retries, connections=connections)
     except RedisError as error:
         raise RedisDown(f"Redis at {where(url)} does not answer: {error}. Is it running?") from error
+
+
+def _fallbacks(meta: Meta, context: Mapping[str, str | None]) -> list[str]:
+    """Segments to fall back to; none on a surface that has no segments, whose empty answer is the answer."""
+    return contract.matching_segments(meta.segments, context) if meta.segments else []
 
 
 def _counted(name: str, value: int) -> None:

@@ -184,12 +184,17 @@ def matching_segments(order: Iterable[str], context: Mapping[str, str | None]) -
 
 # reasons
 
-REASON_CODES = {"bought": "b", "co": "c", "similar": "s", "popular": "p", "new": "n"}
+REASON_CODES = {"bought": "b", "seen": "b", "co": "c", "similar": "s", "popular": "p", "new": "n", "listed": "l"}
 """Reason -> the character that stands for it. What the value means:
-`bought` the item itself, which the shopper bought or looked at before; `co` the item of the shopper's history that
-others had together with this one; `similar` the nearest item of the history; `popular` the segment; `new` the category.
+`bought` the item itself, which the shopper bought before; `seen` none: the shopper touched the item itself, but did not
+buy it; `co` the item of the shopper's history that others had together with this one; `similar` an item of the history
+that is like it; `popular` the segment; `new` the category that the shopper likes, none where that is not known;
+`listed` none: the list needed one more. In an item's list, `co` and `similar` rest on that item.
+
+`seen` shares its character with `bought`, told apart by having no value: readers that know only `bought`, which once
+stood for both, go on telling the truth.
 """
-_REASONS = {char: code for code, char in REASON_CODES.items()}
+_REASONS = {char: code for code, char in REASON_CODES.items() if code != "seen"}
 _ESCAPE = str.maketrans({"\\": "\\\\", "\n": "\\n"})
 _ESCAPED = re.compile(r"\\(.?)")
 
@@ -211,8 +216,11 @@ def encode_reasons(reasons: Sequence[Reason]) -> str:
     """One string for a list: a line a rank, each a code character and the escaped value.
 
     Raises:
-        BadReason: a code that is not in `REASON_CODES`.
+        BadReason: a code that is not in `REASON_CODES`, `bought` without the item, or `seen` with a value.
     """
+    for reason in reasons:
+        if reason.code in ("bought", "seen") and (reason.code == "bought") != bool(reason.value):
+            raise BadReason(f"reason {reason.code!r} with value {reason.value!r}: bought has the item, seen has none")
     try:
         return "\n".join(REASON_CODES[r.code] + escape_value(r.value or "") for r in reasons)
     except KeyError as error:
@@ -229,7 +237,7 @@ def decode_reasons(text: str) -> list[Reason]:
 
 
 def _decode(line: str) -> Reason:
-    code = _REASONS.get(line[:1])
+    code = "seen" if line == "b" else _REASONS.get(line[:1])
     if code is None:
         raise BadReason(f"reason line {line[:40]!r} does not begin with one of {''.join(_REASONS)}")
     value = line[1:]

@@ -72,11 +72,13 @@ def tell(reason: Reason, titles: Mapping[str, str]) -> str:
     value = reason.value or ""
     known = f"{value} {titles[value]}" if value in titles else value
     return {
-        "bought": "seen or bought before",
+        "bought": "bought before",
+        "seen": "seen before",
         "co": f"goes with {known}",
         "similar": f"like {known}",
         "popular": "popular" if value in ("", "all") else f"popular in {value.partition('=')[2]}",
         "new": f"new in {value}" if value else "new",
+        "listed": "from the catalogue",
     }[reason.code]
 
 

@@ -1,6 +1,6 @@
 """What a table must keep beyond its definition: rules about several columns, groups of rows and other tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -171,18 +171,22 @@ def _co_visitation() -> list[Check]:
 def _lists(settings: Settings, context: Context) -> list[Check]:
     owner = (C.SURFACE, C.KIND, C.OWNER)
     length = _by_surface(context.get("list_length", settings.list_length))
+    full = _by_surface(context.get("full_length", context.get("list_length", settings.list_length)))
     of_users = f"`{C.KIND}` = 'user'"
+    fallen = ""
+    if "fallbacks" in context:
+        fallen = f" AND `{C.SURFACE}` IN ({_names(context['fallbacks'])})"
     checks = [
         _ranked(owner, "1..n without gaps in every list"),
         Check(C.ITEM_ID, "once in every list", "fail",
               Groups((*owner, C.ITEM_ID), "count(*) > 1", adds="count(*) - 1")),
         Check(C.OWNER, "lists no longer than K", "fail", Groups(owner, f"count(*) > {length}")),
         Check(C.OWNER, f"at most {SHORT_LISTS:.0%} of user lists shorter than K", "warn",
-              Groups(owner, f"count(*) < {length}", among=of_users, share=True), None, SHORT_LISTS),
+              Groups(owner, f"count(*) < {full}", among=of_users, share=True), None, SHORT_LISTS),
         Check(C.ITEM_ID, "not the item itself", "fail",
               Rows(f"`{C.KIND}` = 'item' AND `{C.OWNER}` = `{C.ITEM_ID}`"), shows=(C.SURFACE, C.OWNER)),
-        Check(C.OWNER, "a segment list 'all' for every surface", "fail",
-              Groups((C.SURFACE,), f"count_if(`{C.KIND}` = 'segment' AND `{C.OWNER}` = 'all') = 0")),
+        Check(C.OWNER, "a segment list 'all' for every surface with segments", "fail",
+              Groups((C.SURFACE,), f"count_if(`{C.KIND}` = 'segment' AND `{C.OWNER}` = 'all') = 0{fallen}")),
     ]  # fmt: skip
     if "expected_users" in context:
         expected = _by_surface(context["expected_users"])
@@ -194,11 +198,17 @@ def _lists(settings: Settings, context: Context) -> list[Check]:
             for severity, share in bounds
         ]  # fmt: skip
         if not isinstance(context["expected_users"], int):
-            surfaces = context["expected_users"]
-            lost = Groups((), f"count(DISTINCT `{C.SURFACE}`) < {len(surfaces)}")
+            surfaces = context.get("fallbacks", context["expected_users"])
+            there = f"CASE WHEN `{C.SURFACE}` IN ({_names(surfaces)}) THEN `{C.SURFACE}` END"
+            lost = Groups((), f"count(DISTINCT {there}) < {len(surfaces)}")
             checks.append(Check(C.SURFACE, f"lists for each of {', '.join(surfaces)}", "fail", lost,
                                 note=f"fewer than {len(surfaces)} surfaces"))  # fmt: skip
     return checks
+
+
+def _names(surfaces: Iterable[str]) -> str:
+    """Surfaces as the inside of an SQL list, NULL if there are none."""
+    return ", ".join(map(literal, surfaces)) or "NULL"
 
 
 def _by_surface(value: int | Mapping[str, int]) -> str:

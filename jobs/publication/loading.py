@@ -82,8 +82,7 @@ class Loading:
         loaded.content.add(whole)
         if whole.kind == "segment":
             loaded.segments.append(whole.owner)
-        if whole.kind != "item":
-            loaded.longest = max(loaded.longest, len(whole.items))
+        loaded.longest = max(loaded.longest, len(whole.items))
         # Reservoir sampling (Vitter's algorithm R): every list is read back with the same probability.
         if len(loaded.sample) < SAMPLE_LISTS:
             loaded.sample.append(whole)

@@ -53,11 +53,18 @@ class ListsPartition:
         self._dataset = table.to_pyarrow_dataset()
 
     def surfaces(self) -> list[str]:
-        """Surfaces that have lists, ascending."""
+        """Surfaces that have lists, or were made and have nothing to show for anybody, ascending."""
         found: set[str] = set()
         for batch in self._scan([C.SURFACE], pads.field(C.DS) == self.ds):
             found.update(pc.unique(batch[C.SURFACE]).to_pylist())
-        return sorted(found)
+        return sorted(found | self._empty())
+
+    def _empty(self) -> set[str]:
+        """Surfaces that `jobs.lists` made and found nothing for, by what it recorded last."""
+        rows = storage.read(self._settings, "partitions", filters=[(C.DS, "=", self.ds)])
+        latest = {row["table"]: row["rows"] for row in rows.sort_by("written_ts").to_pylist()}
+        mark = record_name("")
+        return {name.removeprefix(mark) for name, count in latest.items() if name.startswith(mark) and not count}
 
     def batches(self, surface: str) -> Iterator[pa.RecordBatch]:
         """Rows of a surface with `COLUMNS`: segments, then items, then users; the rows of a list in order, together.
@@ -76,7 +83,11 @@ class ListsPartition:
         return pa.schema([self._dataset.schema.field(name) for name in COLUMNS])
 
     def size(self, surface: str) -> Size:
-        """One cheap pass over the columns that cost memory."""
+        """One cheap pass over the columns that cost memory.
+
+        Raises:
+            BadInput: the surface was not made that day.
+        """
         lists = dict.fromkeys(KINDS, 0)
         rows = owners = items = reasons = longest = 0
         bundle = ""
@@ -93,9 +104,17 @@ class ListsPartition:
             reasons += _bytes(batch.filter(pc.equal(batch[C.KIND], "user"))[C.REASON_ITEM])
             longest = max(longest, pc.max(batch[C.RANK]).as_py())
             bundle = batch[C.BUNDLE][0].as_py()
-        if not rows:
+        bundle = bundle or self._any_bundle()
+        if not rows and surface not in self._empty():
             raise BadInput(f"no lists of {self.ds} for surface {surface!r}; there are {', '.join(self.surfaces())}")
         return Size(lists, rows, owners, items, reasons, longest, bundle)
+
+    def _any_bundle(self) -> str:
+        """The bundle of the day's lists, whatever their surface."""
+        names = (
+            batch[C.BUNDLE][0].as_py() for batch in self._scan([C.BUNDLE], pads.field(C.DS) == self.ds) if len(batch)
+        )
+        return next(names, "")
 
     def recorded(self, surface: str) -> tuple[str | None, datetime]:
         """Content hash and time that `jobs.lists` left for a surface; None and now where it left none."""

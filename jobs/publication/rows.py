@@ -8,13 +8,15 @@ import pyarrow as pa
 
 from lake.columns import Columns as C
 from lake.tables import TABLES
-from models.interface import SOURCES, Ints, Reasons, Related
+from models.candidates.related import COMPLEMENT, Related
+from models.interface import SOURCES, Ints, Reasons
 from models.policy.segments import SegmentList
 from models.policy.surface_lists import Entries
 from models.snapshot import Snapshot
 
 SOURCE_NAMES = pa.array(SOURCES)
-RELATED_CODES = {"co_visitation": "co", "two_tower": "similar"}
+ITEM_REASONS = {"co": "co_visitation", "similar": "content"}
+"""Reason of an entry in an item's list -> the source named beside it."""
 
 
 class RowWriter:
@@ -38,12 +40,16 @@ class RowWriter:
         )
 
     def items(self, related: Related, rank: Ints, owners: Ints) -> pa.Table:
-        """Rows of items' lists, the reason being the item itself; `owners` are what `related.owner` counts in."""
+        """Rows of items' lists, resting on the owner; `owners` are what `related.owner` counts in.
+
+        The two are alike, or others had both together: complements always, and substitutes that are only looked at
+        together.
+        """
         owner = self._items.take(pa.array(owners[related.owner]))
-        source = SOURCE_NAMES.take(pa.array(related.source))
-        codes = pa.array([RELATED_CODES.get(name, "popular") for name in SOURCES])
-        reason = codes.take(pa.array(related.source))
-        return self._table("item", owner, rank, related.item, related.score, source, reason, owner)
+        alike = (related.kind != COMPLEMENT) & related.alike
+        codes, sources = pa.array(list(ITEM_REASONS)), pa.array(list(ITEM_REASONS.values()))
+        at = pa.array(alike.astype(np.int8))
+        return self._table("item", owner, rank, related.item, related.score, sources.take(at), codes.take(at), owner)
 
     def segments(self, lists: Sequence[SegmentList]) -> pa.Table:
         """Rows of the fallback lists, in the order given."""

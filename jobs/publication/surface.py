@@ -176,13 +176,14 @@ def _verified(meta: Meta, loaded: Loaded, size: Size, recorded: str | None, orde
             f"the lists' content hash is {digest}, jobs.lists recorded {recorded}: they were replaced while being "
             f"read, or are damaged; run this again, and jobs.lists if that does not help"
         )
-    segments = sorted(set(loaded.segments) - {EVERYBODY}, key=lambda name: (order(name), name))
+    # Everybody's comes last; a surface without segments has none.
+    segments = sorted(loaded.segments, key=lambda name: (name == EVERYBODY, order(name), name))
     return replace(
         meta,
         k=loaded.longest,
         users=loaded.lists["user"],
         items=loaded.lists["item"],
-        segments=(*segments, EVERYBODY),
+        segments=tuple(segments),
         content_hash=digest,
         status="ready",
     )

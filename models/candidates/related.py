@@ -1,54 +1,142 @@
-"""Partners of an item for its product page: what is bought or seen with it, then what is like it."""
+"""The lists of items: what goes well with an item, and what may stand in for it.
+
+Complements are bought in one basket beyond chance; substitutes are of one kind, near in price and make, and looked at
+together. What is looked at together but bought instead of each other is no complement, however often both are seen.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.candidates.co_visitation import CoVisitation, CoVisitationScorer
-from models.candidates.two_tower_source import TwoTowerScorer
-from models.candidates.union import Union, top
-from models.interface import SOURCES, Ints, Related
+from lake.columns import EVENT_TYPES
+from models.candidates.baskets import Association, baskets
+from models.candidates.likeness import BRAND, PRICE, VECTOR, Likeness
+from models.candidates.union import top
+from models.interface import Floats, Ints
+from models.snapshot import Snapshot
 
-TOGETHER = 1.0
-ALIKE = 0.3
-"""Weights of the two views; co-visitation leads wherever it says anything, similarity fills up."""
-BATCH = 512
+BOUGHT, SEEN = 1.0, 3.0
+"""Deviations beyond chance that baskets and sessions need: sessions are many, and whim fills them."""
+
+SEEN_WEIGHT = 0.3
+"""Weight of an owner's best partner by sessions beside its best by baskets."""
+
+SAME_KIND, NEAR = 0.3, 0.5
+"""Likeness of kind, or cosine of vectors, from which two items may stand in for each other."""
+
+INSTEAD = 0.5
+"""Lift of being bought together over that of being seen together, below which one is bought instead of the other."""
+
+SEEN_TOGETHER = 0.25
+"""Weight of being looked at together among what makes a substitute."""
+
+CELLS = 4_000_000
+"""Bound on the dense block of a batch of owners; about a dozen of float32 stand at once."""
+
+COMPLEMENT, SUBSTITUTE = 0, 1
 
 
-def related(union: Union, items: Ints, k: int) -> Related:
-    """See `Bundle.related`. An item that the snapshot does not know (-1) gets no partners."""
-    # A bundle without trained models proposes no partners to shoppers, but its product pages have them.
-    walked = union.scorers.get("co_visitation") or CoVisitation(union.config.event_weights).prepare(union.snapshot)
-    towers = union.scorers.get("two_tower")
-    size = len(union.snapshot.items)
-    owners, partners, scores, sources = [], [], [], []
-    for start in range(0, len(items) if size else 0, BATCH):
-        batch = items[start : start + BATCH]
-        known = np.flatnonzero(batch >= 0)
-        mine = batch[known]
-        together = np.zeros((len(mine), size), np.float32)
-        if isinstance(walked, CoVisitationScorer):
-            together = np.asarray(walked.all[mine].toarray(), np.float32)
-            together = TOGETHER * together / np.maximum(together.max(axis=1, keepdims=True), 1e-9)
-        alike = np.zeros_like(together)
-        if isinstance(towers, TwoTowerScorer):
-            alike = ALIKE * np.maximum(towers.items[mine] @ towers.items.T, 0.0)
-        total = together + alike
-        total[np.arange(len(mine)), mine] = 0.0
-        total[:, ~union.snapshot.catalogue.in_stock] = 0.0
-        total[total <= 0] = -np.inf
-        best, valid = top(total, k)
-        row, place = np.nonzero(valid)
-        chosen = best[row, place]
-        owners.append(known[row] + start)
-        partners.append(chosen)
-        scores.append(total[row, chosen])
-        by_visit = together[row, chosen] >= alike[row, chosen]
-        sources.append(np.where(by_visit, SOURCES.index("co_visitation"), SOURCES.index("two_tower")))
-    if not owners:
-        empty = np.zeros(0, np.int32)
-        return Related(empty, empty, np.zeros(0, np.float32), np.zeros(0, np.int8))
-    return Related(
-        np.concatenate(owners).astype(np.int32),
-        np.concatenate(partners).astype(np.int32),
-        np.concatenate(scores).astype(np.float32),
-        np.concatenate(sources).astype(np.int8),
-    )
+@dataclass(frozen=True)
+class Related:
+    """Partners of items: sorted by owner, then complements before substitutes, then best first; ties by item.
+
+    Attributes:
+        owner: int32 `[rows]`, position in the items asked for.
+        item: int32 `[rows]`, index into `Snapshot.items`; an item may be both a complement and a substitute.
+        kind: int8 `[rows]`, `COMPLEMENT` or `SUBSTITUTE`.
+        score: float32 `[rows]`, of complements above 1, of substitutes up to 1; comparable within an owner only.
+        alike: bool `[rows]`, whether kind or vectors say that the two are alike; a substitute may only be looked at
+            together.
+    """
+
+    owner: Ints
+    item: Ints
+    kind: NDArray[np.int8]
+    score: Floats
+    alike: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def take(self, at: NDArray[np.bool_] | NDArray[np.int64]) -> "Related":
+        """Some rows, by mask or by position."""
+        return Related(*(getattr(self, name)[at] for name in self.__dataclass_fields__))
+
+
+class RelatedItems:
+    """Partners of items, made ready for a snapshot.
+
+    A log without purchases has its baskets of whatever it holds; one of purchases alone knows of no looking.
+
+    Args:
+        vectors: unit vectors of the items, float32 `[items, dim]`, where a model gives them.
+    """
+
+    def __init__(self, snapshot: Snapshot, vectors: Floats | None = None) -> None:
+        bought = snapshot.events.kind == EVENT_TYPES.index("purchase")
+        everything = np.ones(len(bought), np.bool_)
+        self._likeness = Likeness(snapshot, vectors)
+        self._bought = Association(baskets(snapshot, bought if bought.any() else everything))
+        self._seen = Association(baskets(snapshot, everything)) if bought.any() and not bought.all() else None
+        self._items = len(snapshot.items)
+
+    def of(self, owners: Ints, k: int) -> Related:
+        """Partners of some items.
+
+        Args:
+            owners: int32 indices into the snapshot's items; -1, an item it does not know, has none.
+            k: partners an item and kind; fewer where nothing more is known.
+        """
+        rows = max(1, CELLS // max(self._items, 1))
+        parts = [self._of(owners, start, min(start + rows, len(owners)), k) for start in range(0, len(owners), rows)]
+        if not parts or not self._items:
+            empty = np.zeros(0, np.int32)
+            return Related(empty, empty, np.zeros(0, np.int8), np.zeros(0, np.float32), np.zeros(0, np.bool_))
+        names = Related.__dataclass_fields__
+        return Related(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def _of(self, asked: Ints, start: int, stop: int, k: int) -> Related:
+        known = start + np.flatnonzero(asked[start:stop] >= 0)
+        owners = asked[known]
+        kind = self._likeness.kind(owners)
+        alike = (kind >= SAME_KIND) | (self._likeness.vectors(owners) >= NEAR)
+        complements, seen = self._complements(owners, kind)
+        found = kind + self._likeness.nearness(owners) + SEEN_TOGETHER * seen
+        # Whoever goes well with an item without being of its kind is no stand-in, even if both are looked at.
+        fits = (alike | (seen > 0)) & ~((complements > 0) & (kind < SAME_KIND))
+        most = 1.0 + PRICE + BRAND + VECTOR + SEEN_TOGETHER
+        substitutes = np.where(fits, found / most, 0.0).astype(np.float32)
+        above = np.where(complements > 0, 1.0 + complements, 0.0).astype(np.float32)
+        parts = []
+        for code, score in ((COMPLEMENT, above), (SUBSTITUTE, substitutes)):
+            score[np.arange(len(owners)), owners] = 0.0
+            score[score <= 0] = -np.inf
+            best, valid = top(score, k)
+            row, place = np.nonzero(valid)
+            item = best[row, place]
+            parts.append(
+                (known[row], item, np.full(len(row), code, np.int8), score[row, item], alike[row, item], place)
+            )
+        owner, item, codes, score, near, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        order = np.lexsort((place, codes, owner))
+        return Related(
+            owner[order].astype(np.int32), item[order].astype(np.int32), codes[order], score[order], near[order]
+        )
+
+    def _complements(self, owners: Ints, kind: Floats) -> tuple[Floats, Floats]:
+        """Strength as complements, and strength of being seen together (1 = the owner's most), `[owners, items]`."""
+        bought = self._bought.of(owners, BOUGHT)
+        strength = _scaled(bought.strength)
+        if self._seen is None:
+            return strength, np.zeros_like(strength)
+        same = kind >= SAME_KIND
+        looked = self._seen.of(owners, SEEN)
+        strength[same & (bought.lift < INSTEAD * looked.lift)] = 0.0
+        seen = _scaled(looked.strength)
+        return strength + SEEN_WEIGHT * np.where(same, np.float32(0), seen), seen
+
+
+def _scaled(strength: Floats) -> Floats:
+    """Rows divided by their largest; a row of zeros stays so."""
+    return strength / np.maximum(strength.max(axis=1, keepdims=True, initial=0.0), 1e-9)

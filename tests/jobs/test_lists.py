@@ -82,6 +82,45 @@ def test_every_active_shopper_has_k_items_on_every_surface_and_every_reason_is_t
                 assert not {entry["item_id"] for entry in entries} & touched[user]
 
 
+def test_each_surface_has_the_lists_that_its_file_names(house: Settings) -> None:
+    lists(house, DS)
+    kinds = {(row["surface"], row["kind"]) for row in rows(house)}
+    of_users = {(name, kind) for name in ("home", "discover") for kind in ("user", "item", "segment")}
+    # The log gives neither titles nor categories nor views, so nothing is known to be similar.
+    assert kinds == of_users | {("basket", "item"), ("basket", "segment"), ("product", "segment"), ("again", "user")}
+    assert {row["reason"] for row in rows(house, surface="basket", kind="item")} == {"co"}
+
+
+def test_again_shows_what_is_due_and_nothing_else(house: Settings) -> None:
+    lists(house, DS)
+    bought: dict[tuple[str, str], set[str]] = {}
+    for event in storage.read(house, "events", columns=["user_id", "item_id", "ds"]).to_pylist():
+        bought.setdefault((event["user_id"], event["item_id"]), set()).add(event["ds"])
+    shown = rows(house, surface="again")
+    assert shown
+    for row in shown:
+        days = sorted(bought[row["owner"], row["item_id"]])
+        assert (row["reason"], row["reason_item"]) == ("bought", row["item_id"])
+        assert len(days) >= 2
+        assert days[-1] < DS, "nobody needs again what was bought today"
+    assert len({row["owner"] for row in shown}) < len({row["owner"] for row in rows(house, surface="home")})
+
+
+def test_a_surface_with_nothing_to_show_has_a_record_and_no_rows(house: Settings, tmp_path: Path) -> None:
+    for name in ("home", "again"):
+        text = (REPOSITORY / "surfaces" / f"{name}.yaml").read_text()
+        (tmp_path / f"{name}.yaml").write_text(text.replace("times: 2", "times: 99"))
+    result = lists(house.model_copy(update={"surfaces": tmp_path}), DS)
+    assert set(result["content_hash"]) == {"home", "again"}
+    assert not rows(house, surface="again")
+    partition = ListsPartition(house, DS)
+    assert partition.surfaces() == ["again", "home"]
+    assert partition.size("again").lists == {"user": 0, "item": 0, "segment": 0}
+    assert partition.size("again").bundle == "3"
+    with pytest.raises(BadInput, match="no lists"):
+        partition.size("discover")
+
+
 def test_the_planted_taste_is_found(house: Settings) -> None:
     lists(house, DS)
     firsts = [row for row in rows(house, surface="home", kind="user") if row["rank"] == 1]
@@ -171,7 +210,7 @@ def test_two_runs_of_a_day_at_once_end_in_one_partition_or_a_retry(
 def test_from_the_log_to_the_shopper(house: Settings, redis_url: str) -> None:
     lists(house, DS)
     published = publish(house.model_copy(update={"redis_url": redis_url}), DS)
-    assert set(published["surfaces"]) == {"discover", "home"}
+    assert set(published["surfaces"]) == {"again", "basket", "discover", "home", "product"}
     shop, user = Storefront(redis_url), "u004"
     answer = shop.recommend(user, 5, why=True)
     wanted = rows(house, surface="home", kind="user", owner=user)[:5]
@@ -179,4 +218,10 @@ def test_from_the_log_to_the_shopper(house: Settings, redis_url: str) -> None:
     assert list(answer.reasons) == [Reason(row["reason"], row["reason_item"]) for row in wanted]
     assert (answer.bundle, answer.data_through) == ("3", DS)
     assert shop.recommend("stranger", 5).items == shop.recommend(None, 5).items
+    due = rows(house, surface="again")[0]
+    assert due["item_id"] in shop.recommend(due["owner"], K, surface="again").items
+    nothing = shop.recommend("stranger", 5, surface="again", why=True)
+    assert (nothing.items, nothing.fallback, nothing.data_through) == ((), "none", DS)
+    partner = rows(house, surface="basket", kind="item")[0]
+    assert partner["item_id"] in shop.related(partner["owner"], K, surface="basket").items
     assert ListsPartition(house, DS).recorded("home")[0] == shop.meta().content_hash

@@ -13,12 +13,16 @@ SHIPPED = Path(__file__).resolve().parents[2] / "surfaces"
 
 def test_the_shipped_surfaces_are_read() -> None:
     shown = surfaces.load(SHIPPED)
-    assert list(shown) == ["discover", "home"]
-    assert shown["discover"].only_new
-    assert not shown["home"].only_new
+    assert list(shown) == ["again", "basket", "discover", "home", "product"]
+    assert [name for name, each in shown.items() if each.only_new] == ["discover"]
+    assert [name for name, each in shown.items() if each.rules.due] == ["again"]
+    assert {name: each.item_lists for name, each in shown.items() if "users" not in each.kinds} == {
+        "basket": "complements",
+        "product": "similar",
+    }
 
 
-@pytest.mark.parametrize("name", ["home", "discover"])
+@pytest.mark.parametrize("name", ["again", "basket", "discover", "home", "product"])
 def test_a_surface_round_trips(name: str) -> None:
     surface = surfaces.load(SHIPPED)[name]
     assert Surface.model_validate(surface.get_config()) == surface
@@ -34,6 +38,10 @@ def test_a_surface_round_trips(name: str) -> None:
         ("name: home\nsources: []", "sources"),
         ("name: home\nsources: [popular, popular]", "sources"),
         ("name: home\nsegments: [shoe_size]", "segments"),
+        ("name: home\nkinds: []", "kinds"),
+        ("name: home\nkinds: [users, users]", "kinds"),
+        ("name: home\nitem_lists: accessories", "item_lists"),
+        ("name: home\nrules: {due: {times: 0}}", "rules.due.times"),
         ("name: home\nrules: {recently_bought: {days: -1}}", "rules.recently_bought.days"),
         ("name: home\nrules: {max_per_category: 0}", "rules.max_per_category"),
         ("name: other", "name"),

@@ -69,8 +69,16 @@ def test_canonical_ids_stay_as_they_are(text: str) -> None:
     assert contract.canonical_id(once) == once
 
 
+OTHER_CODES = [code for code in contract.REASON_CODES if code not in ("bought", "seen")]
+ANY_REASON = st.one_of(
+    st.builds(Reason, st.sampled_from(OTHER_CODES), st.none() | ANY_TEXT),
+    st.builds(Reason, st.just("bought"), ANY_TEXT),
+    st.just(Reason("seen")),
+)
+
+
 @settings(deadline=None)
-@given(st.lists(st.builds(Reason, st.sampled_from(list(contract.REASON_CODES)), st.none() | ANY_TEXT)))
+@given(st.lists(ANY_REASON))
 @example([Reason("bought", "\n"), Reason("co", "\\n"), Reason("new", "\\"), Reason("co", "a:b\x00\x1f\r\u2028")])
 def test_any_reasons_survive(reasons: list[Reason]) -> None:
     text = contract.encode_reasons(reasons)
@@ -82,6 +90,17 @@ def test_any_reasons_survive(reasons: list[Reason]) -> None:
 def test_reasons_nobody_wrote_are_refused(text: str) -> None:
     with pytest.raises(BadReason):
         contract.decode_reasons(text)
+
+
+@pytest.mark.parametrize("reason", [Reason("bought"), Reason("bought", ""), Reason("seen", "22423")])
+def test_bought_names_the_item_and_seen_does_not(reason: Reason) -> None:
+    with pytest.raises(BadReason, match=reason.code):
+        contract.encode_reasons([reason])
+
+
+def test_readers_of_before_read_seen_as_bought_or_seen() -> None:
+    line = contract.encode_reasons([Reason("seen")])
+    assert line[:1] == contract.REASON_CODES["bought"], "the only character that they know for a shopper's own items"
 
 
 def test_an_unknown_reason_is_not_written() -> None:

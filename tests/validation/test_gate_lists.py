@@ -42,7 +42,7 @@ FAILING: dict[str, tuple[Callable[[Lists], Lists], str, str, int]] = {
     "too_long": (lambda rows: [*rows, rows[K - 1] | {"rank": 6, "item_id": "i6"}], "owner",
                  "lists no longer than K", 1),
     "no_segment_all": (lambda rows: changed(rows, *range(65, 70), owner="country=GB"), "owner",
-                       "a segment list 'all' for every surface", 1),
+                       "a segment list 'all' for every surface with segments", 1),
     "item_recommends_itself": (lambda rows: changed(rows, 62, item_id="i90"), "item_id", "not the item itself", 1),
     "another_day": (lambda rows: changed(rows, *range(5), ds="2026-11-22"), "ds", "one of the days of this run", 5),
     "users_lost": (lambda rows: [row for row in rows if row["kind"] != "user" or row["owner"] < "u04"], "owner",
@@ -122,3 +122,22 @@ def test_unknown_table_and_no_day_are_refused(tmp_settings: Settings) -> None:
         validate("basket", None, DAY, settings=tmp_settings)
     with pytest.raises(BadInput, match="at least one day"):
         validate("lists", None, [], settings=tmp_settings)
+
+
+def test_a_surface_may_do_without_segments_full_lists_and_lists_at_all(tmp_settings: Settings) -> None:
+    again = [row | {"surface": "again"} for row in lists() if row["kind"] == "user" and row["rank"] <= 2]
+    told = {
+        "list_length": {"home": K, "again": K, "basket": K},
+        "full_length": {"home": K},
+        "expected_users": {"home": 12},
+        "fallbacks": ["home"],
+    }
+    rows = [*lists(), *again]
+    report = validate("lists", table("lists", rows), [DAY], settings=tmp_settings, context=told)
+    assert report.success
+    assert not report.warnings
+    for missing, wanted in (("home", "lists for each of home"), ("again", "")):
+        left = [row for row in rows if row["surface"] != missing]
+        report = validate("lists", table("lists", left), [DAY], settings=tmp_settings, context=told)
+        assert report.success == (missing == "again")
+        assert not wanted or wanted in str(report.failures)

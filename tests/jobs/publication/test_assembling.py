@@ -10,7 +10,12 @@ from lake.errors import BadInput
 from storefront.contract import REASON_CODES, Reason, encode_reasons
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8)
-ENTRY = st.tuples(TEXT, st.sampled_from(list(REASON_CODES)), st.none() | TEXT)
+OTHERS = [code for code in REASON_CODES if code not in ("bought", "seen")]
+ENTRY = st.one_of(
+    st.tuples(TEXT, st.sampled_from(OTHERS), st.none() | TEXT),
+    st.tuples(TEXT, st.just("bought"), TEXT),
+    st.tuples(TEXT, st.just("seen"), st.none()),
+)
 LISTS = st.dictionaries(TEXT, st.lists(ENTRY, min_size=1, max_size=6), max_size=6)
 
 
