@@ -17,7 +17,7 @@ def head(shares: NDArray[np.float64], of_sales: float) -> NDArray[np.bool_]:
         shares: `[items]`, adding up to one.
     """
     order = np.argsort(-shares, kind="stable")
-    before = np.cumsum(shares[order]) - shares[order]
+    before = np.cumsum(np.append(0.0, shares[order]))[:-1]
     mask = np.zeros(len(shares), np.bool_)
     mask[order] = (before < of_sales) & (shares[order] > 0)
     return mask

@@ -102,3 +102,23 @@ def test_segments_leave_out_what_is_not_allowed() -> None:
     shop = tiny.snapshot([("u", "a", "view", 1.0), ("u", "b", "view", 1.0)], ["a", "b"], out_of_stock=["a"])
     (everybody,) = segment_lists(shop, [], shop.catalogue.in_stock, 5, 1)
     assert list(shop.items[everybody.items]) == ["b"]
+
+
+def test_the_usual_gap_is_the_items_own_where_enough_shoppers_show_one() -> None:
+    events = durable_and_consumable()
+    events += [("s0", "sofa", "purchase", 1.0)]  # one shopper after 59 days says little about sofas
+    shop = tiny.snapshot(events, ["coffee", "dust", "sofa"])
+    assert repeats.usual_gap(shop.events, 3).tolist() == [10.0, 10.0, 10.0]
+    weekly: list[tiny.Event] = [(f"t{n}", "tea", "purchase", age) for n in range(5) for age in (30.0, 23.0, 16.0)]
+    shop = tiny.snapshot([*durable_and_consumable(), *weekly], ["coffee", "sofa", "tea"])
+    assert repeats.usual_gap(shop.events, 3).tolist() == [10.0, 10.0, 7.0]
+    once = tiny.snapshot([("u", "sofa", "purchase", 1.0)], ["sofa"])
+    assert repeats.usual_gap(once.events, 1).tolist() == [0.0]
+
+
+def test_what_is_not_due_is_hidden_until_a_share_of_its_gap_has_passed() -> None:
+    events = [*durable_and_consumable(), ("w", "coffee", "purchase", 6.0), ("w", "coffee", "view", 0.5)]
+    shop = tiny.snapshot(events, ["coffee", "sofa"])
+    asked = shop.rows_of(["u", "w"]), np.array([0, 0], np.int32)  # bought 3 and 6 days ago, usually after 10
+    for share, hidden in ((0.0, [False, False]), (0.5, [True, False]), (0.6, [True, False]), (0.7, [True, True])):
+        assert repeats.recently_bought(shop.events, 2, 14, 0.1, share).has(*asked).tolist() == hidden

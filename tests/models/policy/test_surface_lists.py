@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from models.interface import SOURCES
 from models.policy.surface_lists import SurfacePolicy
 from models.surfaces import Surface
 from tests.models.policy import tiny
@@ -83,10 +84,10 @@ def test_a_source_that_is_off_proposes_nothing() -> None:
     entries = policy.lists(tiny.ranked(shop, [["i03"]]), shop.rows_of(["u"]))
     assert entries.filled.all()
     ranked = tiny.ranked(shop, [["i03"]])
-    ranked.sources_rank[0, 3] = 9  # `popular` proposed it too, lower
+    ranked.sources_rank[0, SOURCES.index("popular")] = 9  # `popular` proposed it too, lower
     kept = policy.lists(ranked, shop.rows_of(["u"]))
     assert tiny.names(shop, kept, 0) == ["i03"]
-    assert kept.source.tolist() == [3]
+    assert kept.source.tolist() == [SOURCES.index("popular")]
 
 
 def test_too_short_a_list_is_left_to_the_segments() -> None:
