@@ -52,11 +52,13 @@ class Together:
 
     Attributes:
         strength: 0 where the pair is not beyond chance.
+        hint: the same without asking by how much, for owners about whom no more is known.
         lift: baskets with both over those that chance gives; both counts raised by a half, so that rare pairs stay
             near 1.
     """
 
     strength: Floats
+    hint: Floats
     lift: Floats
 
 
@@ -96,6 +98,6 @@ class Association:
         count[own, owners] = weight[own, owners] = 0.0
         chance = np.outer(self._count[owners], self._count / self._baskets).astype(np.float32)
         excess = weight - np.outer(self._weight[owners], self._weight / self._total).astype(np.float32)
+        hint = np.where(count > chance, np.maximum(excess, 0.0) / self._dampening, 0.0).astype(np.float32)
         beyond = count - deviations * np.sqrt(count) > chance
-        strength = np.where(beyond, np.maximum(excess, 0.0) / self._dampening, 0.0)
-        return Together(strength.astype(np.float32), (count + 0.5) / (chance + 0.5))
+        return Together(np.where(beyond, hint, np.float32(0)), hint, (count + 0.5) / (chance + 0.5))

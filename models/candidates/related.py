@@ -127,14 +127,18 @@ class RelatedItems:
     def _complements(self, owners: Ints, kind: Floats) -> tuple[Floats, Floats]:
         """Strength as complements, and strength of being seen together (1 = the owner's most), `[owners, items]`."""
         bought = self._bought.of(owners, BOUGHT)
-        strength = _scaled(bought.strength)
-        if self._seen is None:
-            return strength, np.zeros_like(strength)
-        same = kind >= SAME_KIND
-        looked = self._seen.of(owners, SEEN)
-        strength[same & (bought.lift < INSTEAD * looked.lift)] = 0.0
-        seen = _scaled(looked.strength)
-        return strength + SEEN_WEIGHT * np.where(same, np.float32(0), seen), seen
+        strength, hint = bought.strength, bought.hint
+        seen, same = np.zeros_like(strength), kind >= SAME_KIND
+        if self._seen is not None:
+            looked = self._seen.of(owners, SEEN)
+            instead = same & (bought.lift < INSTEAD * looked.lift)
+            strength[instead] = hint[instead] = 0.0
+            seen = _scaled(looked.strength)
+        strength = np.where(same, _scaled(strength), _scaled(strength) + np.float32(SEEN_WEIGHT) * seen)
+        # An item sold once or twice has the company of that once: more than the shop's best-sellers say of it.
+        unknown = ~strength.any(axis=1)
+        strength[unknown] = _scaled(hint[unknown])
+        return strength, seen
 
 
 def _scaled(strength: Floats) -> Floats:

@@ -1,7 +1,8 @@
 """What was planted, written next to the deliveries for tests and for people; the pipeline never reads it.
 
-`truth.json` holds the shop's settings, the rates, the planted complements and, a day, how many rows of each kind were
-delivered. `truth.npz` holds what is true of every shopper on the last day generated.
+`truth.json` holds the shop's settings, the rates, the planted complements, each article's nearest substitutes on the
+last day generated and, a day, how many rows of each kind were delivered. `truth.npz` holds what is true of every
+shopper on the last day generated.
 """
 
 import json
@@ -17,9 +18,11 @@ from lake.errors import BadInput
 from sources.demo_shop import deliveries, sessions
 from sources.demo_shop.catalogue import catalogue
 from sources.demo_shop.shop import Shop
-from sources.demo_shop.shoppers import account, habits, people, taste
+from sources.demo_shop.shoppers import account, habits, item_weights, people, taste
 from sources.demo_shop.traffic import bots
 from sources.demo_shop.vocabulary import LEAVES
+
+SUBSTITUTES = 5
 
 
 def known(folder: Path, shop: Shop) -> dict[str, Any]:
@@ -72,12 +75,33 @@ def write(folder: Path, shop: Shop, truth: dict[str, Any], facts: Mapping[date, 
         ids = goods.item_id.tolist()
         pairs |= {(ids[a], ids[b]) for a, b in enumerate(goods.partner.tolist()) if a < b}
     truth["complements"] = sorted(map(list, pairs))
+    truth["substitutes"] = substitutes(shop, date.fromisoformat(max(truth["days"])))
     _write_shoppers(folder / "truth.npz", shop, date.fromisoformat(max(truth["days"])))
     path = folder / "truth.json"
     unfinished = path.with_suffix(".json.part")
     unfinished.write_text(json.dumps(truth, indent=1), encoding="utf-8")
     os.replace(unfinished, path)
     return path
+
+
+def substitutes(shop: Shop, day: date) -> dict[str, list[str]]:
+    """The nearest `SUBSTITUTES` of each article, the nearest first: of its leaf category, liked by the same shoppers.
+
+    Nearness is the cosine of how much each shopper likes the two within their category.
+    """
+    goods, liked = catalogue(shop, day), taste(shop, people(shop, day))
+    found: dict[str, list[str]] = {}
+    for leaf in range(shop.leaves):
+        items = goods.of_leaf(leaf)
+        weights = item_weights(goods, liked, items)
+        share = weights / weights.sum(axis=1, keepdims=True)
+        share /= np.linalg.norm(share, axis=0)
+        near = share.T @ share
+        np.fill_diagonal(near, -1.0)
+        best = np.argsort(-near, axis=1, kind="stable")[:, : min(SUBSTITUTES, len(items) - 1)]
+        ids = goods.item_id[items]
+        found |= {str(owner): ids[row].tolist() for owner, row in zip(ids, best, strict=True)}
+    return found
 
 
 def _settings(shop: Shop) -> dict[str, Any]:
