@@ -225,3 +225,21 @@ def test_from_the_log_to_the_shopper(house: Settings, redis_url: str) -> None:
     partner = rows(house, surface="basket", kind="item")[0]
     assert partner["item_id"] in shop.related(partner["owner"], K, surface="basket").items
     assert ListsPartition(house, DS).recorded("home")[0] == shop.meta().content_hash
+
+
+def test_merchandisers_rules_reach_every_list(house: Settings, tmp_path: Path) -> None:
+    hero, recalled = small_shop.ITEMS[7], small_shop.ITEMS[0]  # the second is its group's best-seller
+    file = tmp_path / "campaign.yaml"
+    file.write_text(
+        f"rules:\n- {{reason: hero, what: {{items: ['{hero}']}}, where: [home], pin: 1}}\n"
+        f"- {{reason: recalled, what: {{items: ['{recalled}', unheard-of]}}, bury: out}}\n"
+    )
+    ruled = lists(house.model_copy(update={"merchandising": file}), DS)
+    assert ruled["gate"] == "passed"
+    assert recalled not in {row["item_id"] for row in rows(house)}
+    firsts = [row for row in rows(house, surface="home") if row["rank"] == 1 and row["kind"] != "item"]
+    assert {row["item_id"] for row in firsts} == {hero}
+    assert {row["item_id"] for row in rows(house, surface="discover") if row["rank"] == 1} != {hero}
+    file.write_text("rules: [{reason: x, what: {items: [a]}, pin: first}]")
+    with pytest.raises(BadInput, match=r"campaign\.yaml: rule 1: pin"):
+        lists(house.model_copy(update={"merchandising": file}), DS)
