@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from lake.columns import EVENT_TYPES
 from models.bundle import Bundle
@@ -29,6 +30,8 @@ class Explainer:
         self._touched = np.bincount(log.item, minlength=items) > 0
         limit = min(NEW_DAYS, snapshot.days_of_history / 2)
         self._fresh = np.nan_to_num(catalogue.age_days, nan=np.inf) <= limit
+        self._histories = snapshot.touched.T.tocsr()
+        self._meets = sum(snapshot.co_visitation.values(), sparse.csr_matrix((items, items), dtype=np.float32)).tocsr()
         country = np.append(snapshot.country, np.int32(-1))  # the last answers for anonymous events, user -1
         self._touched_in = Pairs.of(country[log.user], log.item, items)
         self._country = {segment("country", name): code for code, name in enumerate(snapshot.countries) if name}
@@ -64,6 +67,13 @@ class Explainer:
         """Reasons held to the log: what was only looked at was not bought, tastes and countries are those of it."""
         only_seen = (code == "bought") & ~self._bought.has(rows, item)
         code[only_seen], value[only_seen] = "seen", None
+        resting = np.flatnonzero((code == "co") | (code == "similar"))
+        groundless = resting[value[resting] == NOTHING]
+        code[groundless] = np.where(self._touched[item[groundless]], "popular", "listed")
+        value[groundless] = np.where(self._touched[item[groundless]], EVERYBODY, NOTHING)
+        together = np.flatnonzero(code == "co")
+        had = self._snapshot.items_of(value[together].tolist())
+        code[together[~self._together(had, item[together])]] = "similar"
         new = np.flatnonzero(code == "new")
         category = self._snapshot.catalogue.category[item[new]]
         liked = self._liked.has(rows[new], category) & (category >= 0)
@@ -73,3 +83,13 @@ class Explainer:
             there = np.full(len(mine), self._country[name], np.int32)
             value[mine[~self._touched_in.has(there, item[mine])]] = EVERYBODY
         return code, value
+
+    def _together(self, one: Ints, other: Ints) -> NDArray[np.bool_]:
+        """Whether each pair meets in a basket, a session or a week, or some shopper had both."""
+        if not len(one):
+            return np.zeros(0, np.bool_)
+        met = np.asarray(self._meets[one, other]).ravel() > 0
+        pairs, at = np.unique(np.stack([one[~met], other[~met]]), axis=1, return_inverse=True)
+        both = self._histories[pairs[0]].multiply(self._histories[pairs[1]]).sum(axis=1)
+        met[~met] = (np.asarray(both).ravel() > 0)[at.ravel()]
+        return met
