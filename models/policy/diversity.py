@@ -1,9 +1,12 @@
 """A list that is not all of one kind, mildly: what exceeds a category's share moves back, nothing is dropped."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.interface import Ints
+from models.policy.entries import Entries
 
 
 def demoted(user: Ints, category: Ints, k: int, share: float) -> NDArray[np.bool_]:
@@ -28,3 +31,9 @@ def position_in_group(user: Ints, group: Ints) -> NDArray[np.int64]:
     position = np.empty(len(user), np.int64)
     position[order] = np.arange(len(user)) - np.repeat(starts, np.diff(np.append(starts, len(user))))
     return position
+
+
+def numbered(entries: Entries) -> Entries:
+    """The entries with ranks from 1 in the order in which they stand for their user."""
+    rank = position_in_group(entries.user, np.zeros_like(entries.user)) + 1
+    return replace(entries, rank=rank.astype(np.int32))

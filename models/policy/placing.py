@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.interface import Ints
-from models.policy.diversity import position_in_group
+from models.policy.diversity import numbered, position_in_group
 from models.policy.entries import Entries
 
 
@@ -36,8 +36,7 @@ def place(lists: Entries, fixed: Entries, items: int) -> Entries:
     key[is_fixed] = at - number + 0.5
     key[~is_fixed] = position_in_group(rest.user, np.zeros_like(rest.user)) + 1
     both = both.take(np.lexsort((np.arange(len(both)), key, both.user)))
-    rank = (position_in_group(both.user, np.zeros_like(both.user)) + 1).astype(np.int32)
-    return replace(both, rank=rank)
+    return numbered(both)
 
 
 def as_found(wanted: Entries, candidates: Entries, items: int) -> Entries:

@@ -5,7 +5,6 @@ category reorder; short lists are filled; exploration slots and, last, pins are 
 the hard rules.
 """
 
-import logging
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.interface import SOURCES, Ints, Ranked
-from models.policy import diversity, merchandising, placing, repeats, segments, shares, stock
+from models.policy import diversity, placing, repeats, segments, shares, stock
 from models.policy.audience import Audience
+from models.policy.campaign import Campaign
 from models.policy.due import due
 from models.policy.entries import Entries
 from models.policy.exploration import NewArrivals
@@ -24,8 +24,6 @@ from models.policy.preferences import Preferences
 from models.policy.segments import SegmentList
 from models.snapshot import Snapshot
 from models.surfaces import Surface
-
-log = logging.getLogger("nightshelf.policy")
 
 POPULAR, NEW_ITEMS = SOURCES.index("popular"), SOURCES.index("new_items")
 NEVER = np.iinfo(np.int16).max
@@ -49,20 +47,16 @@ class SurfacePolicy:
         self.surface, self.k, self._snapshot = surface, k, snapshot
         items, wanted = len(snapshot.items), surface.objectives
         everything = np.ones(items, np.bool_)
-        held = merchandising.in_force(rules, snapshot, surface.name)
-        self._pins = [each for each in held if each.rule.pin is not None]
-        self._ends = [each for each in held if each.rule.bury == "end"]
-        self._outs = [each for each in held if each.rule.bury == "out"]
         stocked = snapshot.catalogue.in_stock if surface.rules.in_stock else everything
-        self.allowed = self._not_out(stocked)
+        self._campaign = Campaign(rules, snapshot, surface.name, stocked)
+        self.allowed = self._campaign.allowed
         self._category = snapshot.catalogue.category
         self._hidden = self._hide(snapshot, items)
         clock = surface.rules.due
         self._due = due(snapshot.events, items, clock.times, clock.opens, clock.closes) if clock else None
         sold = segments.popularity(snapshot)
         self._head = shares.head(sold, wanted.long_tail.head)
-        boosts = tuple(each for each in held if each.rule.boost is not None)
-        self._preferences = Preferences(snapshot, wanted, sold, self.allowed, boosts)
+        self._preferences = Preferences(snapshot, wanted, sold, self.allowed, self._campaign.boosts)
         most = max(wanted.exploration.slots, wanted.new_shoppers.exploration_slots or 0)
         self._arrivals = NewArrivals(snapshot, wanted.exploration, self.allowed) if most else None
         self.touched = sold > 0
@@ -70,23 +64,6 @@ class SurfacePolicy:
         age = np.nan_to_num(snapshot.catalogue.age_days[untouched], nan=np.inf)
         latest_first = untouched[np.argsort(age, kind="stable")]
         self.filler = np.concatenate([segments.by_popularity(sold, self.allowed), latest_first]).astype(np.int32)
-
-    def _not_out(self, stocked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """What may be shown without the items that a rule takes out for everybody."""
-        allowed = stocked
-        for each in [each for each in self._outs if each.for_everybody]:
-            self._outs.remove(each)
-            left = allowed & ~each.matches
-            if left.any():
-                allowed = left
-            else:
-                log.error(
-                    "%s: the rule %r would leave nothing to show, so it buries to the end instead; narrow its `what`",
-                    self.surface.name,
-                    each.rule.reason,
-                )
-                self._ends.append(each)
-        return allowed
 
     def _hide(self, snapshot: Snapshot, items: int) -> list[Pairs]:
         hidden = []
@@ -127,7 +104,9 @@ class SurfacePolicy:
     def segments(self) -> list[SegmentList]:
         """The fallback lists: by popularity, moved by seasons and merchandisers' rules alone."""
         surface, snapshot = self.surface, self._snapshot
-        ruled = bool(self._pins or self._ends or self._outs) or self._preferences.move_segments
+        ruled = self._campaign.moves or self._preferences.move_segments
+        # Nothing is due for those who fall back on a segment, so there no rule could place anything either.
+        ruled = ruled and self._due is None
         depth = len(snapshot.items) if ruled else self.k
         found = segments.segment_lists(snapshot, surface.segments, self.allowed, depth, surface.segment_min_shoppers)
         if not ruled:
@@ -146,8 +125,8 @@ class SurfacePolicy:
         audience = Audience.of_segments(snapshot, [each.name for each in found])
         entries = self._preferences.ordered_segments(entries, audience)
         entries = entries.take(self._may_show(entries, audience))
-        ends = np.lexsort((np.arange(len(entries)), self._buried(entries, audience), entries.user))
-        placed = self._pinned(self._numbered(entries.take(ends)), entries, audience)
+        ends = np.lexsort((np.arange(len(entries)), self._campaign.buried(entries, audience), entries.user))
+        placed = self._pinned(diversity.numbered(entries.take(ends)), entries, audience)
         placed = placed.take(placed.rank <= self.k)
         edges = np.searchsorted(placed.user, np.arange(len(found) + 1))
         parts = [slice(start, end) for start, end in pairwise(edges)]
@@ -175,15 +154,7 @@ class SurfacePolicy:
             mask &= ~hidden.has(audience.row[entries.user], entries.item)
         if self._due is not None:
             mask &= self._due.has(audience.row[entries.user], entries.item)
-        for each in self._outs:
-            mask &= ~(each.matches[entries.item] & each.meets(audience)[entries.user])
-        return mask
-
-    def _buried(self, entries: Entries, audience: Audience) -> NDArray[np.bool_]:
-        buried = np.zeros(len(entries), np.bool_)
-        for each in self._ends:
-            buried |= each.matches[entries.item] & each.meets(audience)[entries.user]
-        return buried
+        return mask & ~self._campaign.out(entries, audience)
 
     def _kept(self, entries: Entries, audience: Audience) -> Entries:
         """Apply every rule to entries in their order of preference within ascending users, and cut at K."""
@@ -191,9 +162,9 @@ class SurfacePolicy:
         share = self.surface.rules.max_per_category
         back = diversity.demoted(left.user, self._category[left.item], self.k, share)
         # What fills up stays behind what was found for the shopper, however much of one category that is.
-        level = 4 * self._buried(left, audience) + 2 * left.filled + back
+        level = 4 * self._campaign.buried(left, audience) + 2 * left.filled + back
         order = np.lexsort((np.arange(len(left)), self._share_keys(left, level == 0, audience), level, left.user))
-        kept = self._numbered(left.take(order))
+        kept = diversity.numbered(left.take(order))
         return kept.take(kept.rank <= self.k)
 
     def _share_keys(self, entries: Entries, front: NDArray[np.bool_], audience: Audience) -> NDArray[np.float64]:
@@ -207,10 +178,6 @@ class SurfacePolicy:
         sought = self._head[item] == heads[user]
         keys[front] = shares.at_least(user, sought, np.where(heads, of_head, of_tail)[user])
         return keys
-
-    def _numbered(self, entries: Entries) -> Entries:
-        rank = diversity.position_in_group(entries.user, np.zeros_like(entries.user)) + 1
-        return replace(entries, rank=rank.astype(np.int32))
 
     def _filled(self, kept: Entries, short: Ints, filler: Ints, audience: Audience) -> Entries:
         """The short lists with filler behind what they have; the others as they are."""
@@ -241,27 +208,20 @@ class SurfacePolicy:
         above = lists.take(lists.rank < rule.from_rank)
         items = len(self._snapshot.items)
         shown = Pairs.of(above.user, above.item, items).has(tried.user, tried.item)
-        tried = self._numbered(tried.take(self._may_show(tried, audience) & ~shown))
+        tried = diversity.numbered(tried.take(self._may_show(tried, audience) & ~shown))
         tried = tried.take(tried.rank <= slots[tried.user])
         tried = replace(tried, rank=tried.rank + np.int32(rule.from_rank - 1))
         return placing.place(lists, placing.as_found(tried, candidates, items), items)
 
     def _pinned(self, lists: Entries, candidates: Entries, audience: Audience) -> Entries:
-        """The lists with the pins of merchandisers; of two that want a rank, the one further up in the file has it."""
-        if not self._pins:
+        """The lists with the pins of merchandisers."""
+
+        def make(user: Ints, item: Ints) -> Entries:
+            return self._extra(lists, user, item, np.zeros_like(user), POPULAR, len(audience))
+
+        pins = self._campaign.pins(make, lambda entries: self._may_show(entries, audience), audience)
+        if pins is None:
             return lists
-        parts = []
-        for each in self._pins:
-            users = np.flatnonzero(each.meets(audience)).astype(np.int32)
-            user, item = np.repeat(users, len(each.items)), np.tile(each.items, len(users))
-            pins = self._extra(lists, user, item, np.zeros_like(user), POPULAR, len(audience))
-            pins = self._numbered(pins.take(self._may_show(pins, audience)))
-            parts.append(replace(pins, rank=pins.rank + np.int32((each.rule.pin or 1) - 1)))
-        pins = parts[0]
-        for part in parts[1:]:
-            pins = pins.then(part)
-        pins = pins.take(repeats.first_of_pair(pins.user, pins.item))
-        pins = pins.take(np.lexsort((np.arange(len(pins)), pins.rank, pins.user)))
         items = len(self._snapshot.items)
         return placing.place(lists, placing.as_found(pins, candidates, items), items)
 

@@ -234,3 +234,11 @@ def test_the_file_may_lie_elsewhere_but_must_then_be_there(tmp_path: Path) -> No
         merchandising.load(Settings(surfaces=tmp_path, merchandising=file))
     file.write_text("rules: [{reason: x, what: {items: [1]}, pin: 1}]")
     assert merchandising.load(Settings(surfaces=tmp_path, merchandising=file))[0].rule.what.items == ("1",)
+
+
+def test_a_pin_breaks_no_promise_of_a_surface_of_what_is_due() -> None:
+    made = shop()
+    pin, due = {"what": only("i09"), "pin": 1}, {"due": {"times": 1}, "recently_bought": None}
+    assert "i09" not in shown(made, pin, rules=due)
+    ruled, plain = policy(made, pin, rules=due).segments(), policy(made, rules=due).segments()
+    assert [each.items.tolist() for each in ruled] == [each.items.tolist() for each in plain]
