@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, special
 
 from models.interface import Floats, Ints
 from models.snapshot import Snapshot
@@ -84,12 +84,11 @@ class Association:
         mean = float(self._weight.sum()) / max(len(self._weight), 1)
         self._dampening = np.maximum(self._weight + PRIOR * mean, 1e-9) ** POPULARITY
 
-    def of(self, owners: Ints, deviations: float) -> Together:
+    def of(self, owners: Ints, level: float) -> Together:
         """Pairs of some owners with all items.
 
         Args:
-            deviations: by how many standard deviations of its count a pair must exceed chance; at 1, one basket never
-                suffices.
+            level: probability that chance alone gives a pair as many baskets (Poisson), up to which it counts.
         """
         rows = self._of_item[owners]
         count = np.asarray((rows @ self._matrix).toarray(), np.float32)
@@ -99,5 +98,6 @@ class Association:
         chance = np.outer(self._count[owners], self._count / self._baskets).astype(np.float32)
         excess = weight - np.outer(self._weight[owners], self._weight / self._total).astype(np.float32)
         hint = np.where(count > chance, np.maximum(excess, 0.0) / self._dampening, 0.0).astype(np.float32)
-        beyond = count - deviations * np.sqrt(count) > chance
+        beyond, met = np.zeros(count.shape, np.bool_), count > 0
+        beyond[met] = special.pdtrc(count[met] - 1, chance[met]) <= level
         return Together(np.where(beyond, hint, np.float32(0)), hint, (count + 0.5) / (chance + 0.5))

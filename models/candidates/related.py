@@ -16,8 +16,8 @@ from models.candidates.union import top
 from models.interface import Floats, Ints
 from models.snapshot import Snapshot
 
-BOUGHT, SEEN = 1.0, 3.0
-"""Deviations beyond chance that baskets and sessions need: sessions are many, and whim fills them."""
+BOUGHT, SEEN = 1e-2, 1e-5
+"""How improbable by chance a pair's number of baskets, or of sessions, must be: whim fills the many sessions."""
 
 SEEN_WEIGHT = 0.3
 """Weight of an owner's best partner by sessions beside its best by baskets."""
