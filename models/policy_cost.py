@@ -1,9 +1,9 @@
 """What each objective of a surface costs, and what it buys: the same ranked candidates, with and without it.
 
 `python -m models.policy_cost --ds D [--days N] [--surface home] [--bundle VERSION|FOLDER] [--json F]`. Shoppers with an
-event before the cut and one in the N days after it are scored once; then the surface's lists are made without any
-objective, with each one alone at a few strengths, with merchandisers' rules alone, and as configured. The cost is the
-NDCG@20 of the published order against that of the lists without objectives, paired over shoppers with its 95 %
+event before the cut and one in the N days after it are scored once. Then the surface's lists are made without any
+objective, with each one alone at a few strengths, with each of the merchandisers' rules, and as configured. The cost is
+the NDCG@20 of the published order against that of the lists without objectives, paired over shoppers with its 95 %
 bootstrap interval. What shoppers were shown in truth is not known to the log, so a cost is an upper bound: an item that
 nobody had the chance to see cannot be a hit.
 """
@@ -185,6 +185,8 @@ def run(settings: Settings, day: date, days: int, surface: str, bundle: str = ""
     shown = surfaces.load(settings.surfaces)
     if surface not in shown:
         raise BadInput(f"--surface {surface!r}: {settings.surfaces} has {', '.join(shown)}")
+    if "users" not in shown[surface].kinds:
+        raise BadInput(f"--surface {surface!r} has no lists of shoppers to price; give one such as home")
     rules = merchandising.load(settings)
     merchandising.warn_of_unknown_surfaces(rules, set(shown))
     last = max(storage.days(settings, "events"), default="")

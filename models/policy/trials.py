@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from models.policy import merchandising
 from models.policy.merchandising import Numbered
 from models.policy.objectives import Objectives
 from models.surfaces import RecentlyBought, Surface
@@ -23,7 +22,7 @@ class Trial:
 
 
 def trials(surface: Surface, rules: tuple[Numbered, ...]) -> Iterator[Trial]:
-    """The surface without objectives first, then with each alone, with the rules alone, and as configured."""
+    """The surface without objectives first, then with each alone, with merchandisers' rules, and as configured."""
     base = surface.model_copy(update={"objectives": Objectives()})
     yield Trial(WITHOUT, "", base)
 
@@ -53,8 +52,10 @@ def trials(surface: Surface, rules: tuple[Numbered, ...]) -> Iterator[Trial]:
         yield ruled("recently_bought.due_share", share, recently_bought=due)
     for season in surface.objectives.seasons:
         yield aim(f"season {season.name}", season.boost, seasons=(season,))
-    if rules:
-        yield Trial(merchandising.FILE, f"{len(rules)} rules", base, rules)
+    for numbered in rules:
+        yield Trial(f"rule {numbered.number}", numbered.rule.action, base, (numbered,))
+    if len(rules) > 1:
+        yield Trial("all rules", "", base, rules)
     yield Trial("as configured", "", surface, rules)
 
 

@@ -112,6 +112,7 @@ def test_what_cannot_be_priced_is_refused(house: tuple[Settings, Path]) -> None:
     day = small_shop.FIRST + timedelta(days=5)
     for wrong, told in (
         ({"surface": "hme"}, "--surface 'hme'"),
+        ({"surface": "basket"}, "no lists of shoppers"),
         ({"day": day - timedelta(days=1)}, "trained through"),
         ({"day": day + timedelta(days=2)}, "newest events"),
     ):
