@@ -1,9 +1,11 @@
 """Merchandisers' rules: the file, and what they do to lists - the awkward cases first of all."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lake.errors import BadInput
@@ -242,3 +244,13 @@ def test_a_pin_breaks_no_promise_of_a_surface_of_what_is_due() -> None:
     assert "i09" not in shown(made, pin, rules=due)
     ruled, plain = policy(made, pin, rules=due).segments(), policy(made, rules=due).segments()
     assert [each.items.tolist() for each in ruled] == [each.items.tolist() for each in plain]
+
+
+def test_a_rule_for_a_device_holds_for_its_shoppers_and_its_segment() -> None:
+    made = shop()
+    device = np.where(made.users == "u", 0, -1).astype(np.int32)
+    made = replace(made, device=device, devices=("mobile",))
+    rule = {"what": only("i09"), "pin": 1, "who": {"devices": ["Mobile"]}}
+    assert [shown(made, rule, user=user)[0] for user in ("u", "v", "nobody")] == ["i09", "i03", "i03"]
+    firsts = {each.name: made.items[each.items[0]] for each in policy(made, rule).segments()}
+    assert {name for name, item in firsts.items() if item == "i09"} == {"device=mobile"}
