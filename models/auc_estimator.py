@@ -22,6 +22,7 @@ from lake.errors import BadInput
 from lake.settings import Settings
 from models import labels
 from models.metrics import Estimate, Floats, auc_by_group, bootstrap
+from models.metrics import auc as pooled_auc
 from models.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -36,15 +37,19 @@ STALE_DAYS = 35
 """For a reference only: features at most this much older than the day before may stand in for missing ones."""
 
 
-class PairScorer(Protocol):
-    """What the estimator wants of a bundle."""
-
-    @property
-    def trained_through(self) -> date: ...
+class ScoresPairs(Protocol):
+    """Whoever scores given pairs."""
 
     def score_pairs(self, snapshot: Snapshot, users: Sequence[str], items: Sequence[str]) -> npt.NDArray[np.float32]:
         """float32 [pairs], comparable within one user."""
         ...
+
+
+class PairScorer(ScoresPairs, Protocol):
+    """What the estimator wants of a bundle."""
+
+    @property
+    def trained_through(self) -> date: ...
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class DayAuc:
         auc: [users] each one's AUC on the day.
         positives: pairs judged; `unseen`: pairs left out because the item was not in the catalogue the day before.
         strangers: shoppers of the day whom the snapshot did not know.
+        pooled: AUC over all pairs at once, as if scores compared between shoppers; for information only.
     """
 
     day: date
@@ -64,6 +70,7 @@ class DayAuc:
     positives: int
     unseen: int
     strangers: int
+    pooled: float = float("nan")
 
 
 def auc_on_day(bundle: PairScorer, settings: Settings, day: date, *, exact: bool = True) -> DayAuc:
@@ -80,7 +87,7 @@ def auc_on_day(bundle: PairScorer, settings: Settings, day: date, *, exact: bool
 
 
 def judge_pairs(
-    bundle: PairScorer, snapshot: Snapshot, truth: Mapping[str, Iterable[str]], day: date, settings: Settings
+    bundle: ScoresPairs, snapshot: Snapshot, truth: Mapping[str, Iterable[str]], day: date, settings: Settings
 ) -> DayAuc:
     """AUC of each shopper in `truth` (user id -> item ids touched) whom the snapshot knows."""
     known = [user for user in sorted(truth) if snapshot.rows_of([user])[0] >= 0]
@@ -109,7 +116,8 @@ def judge_pairs(
     score = bundle.score_pairs(snapshot, users.tolist(), items.tolist())
     label = np.concatenate(labelled)
     judged, auc = auc_by_group(group, label, score)
-    return DayAuc(day, np.asarray(known, object)[judged], auc, int(label.sum()), unseen, strangers)
+    whole = pooled_auc(label, score)
+    return DayAuc(day, np.asarray(known, object)[judged], auc, int(label.sum()), unseen, strangers, whole)
 
 
 def _seed(user: str, day: date) -> int:

@@ -5,6 +5,7 @@ one figure a user, so that means, intervals and paired differences all come from
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,19 @@ def hits(lists: Ints, truth_user: Ints, truth_item: Ints) -> Bools:
     keys = np.arange(len(lists), dtype=np.int64)[:, None] * span + lists
     wanted = truth_user.astype(np.int64) * span + truth_item
     return np.isin(keys, wanted) & (lists != PAD)
+
+
+def places(lists: Ints, truth_user: Ints, truth_item: Ints) -> npt.NDArray[np.int64]:
+    """[pairs] place, from 0, of each true pair in its user's list; -1 where it is not in it. Arguments as of `hits`."""
+    span = max(int(lists.max(initial=0)), int(truth_item.max(initial=0))) + 1
+    row, place = np.nonzero(lists != PAD)
+    keys = row * span + lists[row, place]
+    wanted = truth_user.astype(np.int64) * span + truth_item
+    if not len(keys):
+        return np.full(len(wanted), PAD, np.int64)
+    order = np.argsort(keys, kind="stable")
+    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    return np.where(keys[order][at] == wanted, place[order][at], PAD).astype(np.int64)
 
 
 def truth_sizes(users: int, truth_user: Ints, truth_item: Ints) -> npt.NDArray[np.int64]:
@@ -132,56 +146,84 @@ class Estimate:
 NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)
 
 
-def bootstrap(values: Floats, *, rounds: int = 1000, level: float = 0.95, seed: int = 0) -> Estimate:
+def bootstrap(
+    values: Floats, *, groups: Ints | None = None, rounds: int = 1000, level: float = 0.95, seed: int = 0
+) -> Estimate:
     """Mean over users and the percentile interval of the mean under resampling of users (Efron 1979).
 
     Args:
         values: [users]; NaN (a user whom the metric does not judge) is left out.
+        groups: [users] rows of one shopper share a number and are drawn together: one user judged on several days.
         rounds: resamples.
         level: share of resampled means inside the interval.
         seed: of the resampling; the same values and seed give the same interval.
     """
-    kept = values[~np.isnan(values)]
-    if len(kept) == 0:
+    judged = ~np.isnan(values)
+    if not judged.any():
         return NOTHING
-    means = _resampled(kept[:, None], rounds, seed)[:, 0]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(float(kept.mean()), float(low), float(high), len(kept))
+    kept = np.stack([values[judged], np.ones(int(judged.sum()))], 1)
+    return _ratio(kept, None if groups is None else groups[judged], rounds, level, seed)
 
 
 def paired_difference(
-    a: Floats, b: Floats, *, rounds: int = 1000, level: float = 0.95, seed: int = 0, shift: float = 0.0
+    a: Floats, b: Floats, *, groups: Ints | None = None, rounds: int = 1000, level: float = 0.95, seed: int = 0
 ) -> Estimate:
-    """Mean of `a - b - shift` over the users that both judge, with the paired bootstrap's interval.
+    """Mean of `a - b` over the users that both judge, with the paired bootstrap's interval.
 
     Args:
         a: [users] one metric of one ranker; `b`: of another, the same users in the same order.
+        groups: see `bootstrap`.
     """
     if a.shape != b.shape:
         raise ValueError(f"paired_difference: a has {a.shape} users, b {b.shape}; expected the same users in both")
-    return bootstrap(a - b - shift, rounds=rounds, level=level, seed=seed)
+    return bootstrap(a - b, groups=groups, rounds=rounds, level=level, seed=seed)
 
 
-def paired_ratio(a: Floats, b: Floats, *, rounds: int = 1000, level: float = 0.95, seed: int = 0) -> Estimate:
+def paired_ratio(
+    a: Floats, b: Floats, *, groups: Ints | None = None, rounds: int = 1000, level: float = 0.95, seed: int = 0
+) -> Estimate:
     """Mean of `a` over mean of `b` on the users that both judge, with the paired bootstrap's interval."""
     if a.shape != b.shape:
         raise ValueError(f"paired_ratio: a has {a.shape} users, b {b.shape}; expected the same users in both")
     both = np.stack([a, b], 1)
-    both = both[~np.isnan(both).any(1)]
-    if len(both) == 0 or both[:, 1].sum() == 0:
+    judged = ~np.isnan(both).any(1)
+    if not judged.any() or both[judged, 1].sum() == 0:
         return NOTHING
-    means = _resampled(both, rounds, seed)
-    ratios = means[:, 0] / np.where(means[:, 1] > 0, means[:, 1], np.nan)
+    return _ratio(both[judged], None if groups is None else groups[judged], rounds, level, seed)
+
+
+def _ratio(both: Floats, groups: Ints | None, rounds: int, level: float, seed: int) -> Estimate:
+    """Sum of the first column over sum of the second, resampled by row or by group of rows."""
+    rows = len(both)
+    if groups is not None:
+        _, number = np.unique(groups, return_inverse=True)
+        both = np.stack([np.bincount(number, both[:, column]) for column in (0, 1)], 1)
+    drawn = _resampled(both, rounds, seed)
+    ratios = drawn[:, 0] / np.where(drawn[:, 1] > 0, drawn[:, 1], np.nan)
     low, high = np.nanquantile(ratios, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(float(both[:, 0].mean() / both[:, 1].mean()), float(low), float(high), len(both))
+    total = both.sum(0)
+    return Estimate(float(total[0] / total[1]), float(low), float(high), rows)
+
+
+_DRAWS_KEPT = 4_000_000
 
 
 def _resampled(values: Floats, rounds: int, seed: int) -> Floats:
     """[rounds, columns] means of resampled rows, a few million draws in memory at a time."""
-    rng = np.random.default_rng(seed)
-    n, step = len(values), max(1, 4_000_000 // max(1, len(values)))
-    parts = []
-    for start in range(0, rounds, step):
-        drawn = rng.integers(0, n, (min(step, rounds - start), n))
-        parts.append(values[drawn].mean(1))
-    return np.concatenate(parts)
+    n = len(values)
+    if rounds * n <= _DRAWS_KEPT:
+        return np.asarray(_draws(n, rounds, seed) @ values / n)
+    rng, step = np.random.default_rng(seed), max(1, _DRAWS_KEPT // n)
+    sizes = [min(step, rounds - start) for start in range(0, rounds, step)]
+    return np.concatenate([_counted(rng, size, n) @ values / n for size in sizes])
+
+
+@lru_cache(maxsize=2)
+def _draws(n: int, rounds: int, seed: int) -> Floats:
+    """How often each resample draws each row. Every figure of an evaluation is resampled alike, so they are kept."""
+    return _counted(np.random.default_rng(seed), rounds, n)
+
+
+def _counted(rng: np.random.Generator, rounds: int, n: int) -> Floats:
+    drawn = rng.integers(0, n, (rounds, n)) + np.arange(rounds)[:, None] * n
+    return np.bincount(drawn.ravel(), minlength=rounds * n).reshape(rounds, n).astype(np.float64)

@@ -77,17 +77,7 @@ class Registry:
 
         # The signature is stated; an example of a shop's user ids has no place in the registry.
         warnings.filterwarnings("ignore", message=".*input example was not provided.*")
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            # Without a server MLflow would put artifacts into ./mlruns of whoever calls.
-            place = (
-                None
-                if tracking.is_remote(self.uri)
-                else (self.settings.var / "mlflow" / "artifacts").absolute().as_uri()
-            )
-            identity = client.create_experiment(EXPERIMENT, artifact_location=place)
-        else:
-            identity = experiment.experiment_id
+        identity = tracking.experiment(client, EXPERIMENT, self.uri, self.settings.var)
         with mlflow.start_run(experiment_id=identity, run_name=f"bundle {tags.get('ds', '')}".strip(), tags=tags):
             mlflow.log_params({key: str(value)[:6000] for key, value in tracking.flat(params).items()})
             mlflow.log_metrics(

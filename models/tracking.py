@@ -77,6 +77,16 @@ def connect(uri: str) -> Any:
     return mlflow.MlflowClient()
 
 
+def experiment(client: Any, name: str, uri: str, var: Path) -> str:
+    """Id of the experiment of that name, made where there is none; without a server its artifacts go below `var`."""
+    known = client.get_experiment_by_name(name)
+    if known is not None:
+        return str(known.experiment_id)
+    # MLflow would put them into ./mlruns of whoever calls.
+    place = None if is_remote(uri) else (var / "mlflow" / "artifacts").absolute().as_uri()
+    return str(client.create_experiment(name, artifact_location=place))
+
+
 @contextmanager
 def _environment_kept(*names: str) -> Iterator[None]:
     """MLflow writes its URI into the environment, where the next `Settings` of the process would read it as ours."""

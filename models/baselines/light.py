@@ -1,22 +1,24 @@
-"""What a shop does without us, as full rankings: what sells this week, and what the shopper had before.
+"""The two that need no tuning: what sells this week, and what the shopper had before. They are judged every night.
 
 Both rank the snapshot's whole catalogue, so any K can be asked for.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from models.baselines.interactions import batches
 from models.metrics import PAD
 from models.snapshot import Snapshot
 
 POPULAR_DAYS = 7
 Lists = npt.NDArray[np.int64]
-ListMaker = Callable[[Snapshot, Sequence[str], int, bool], Lists]
-"""(snapshot, user ids, K, only never-touched items) -> [users, K] items of the snapshot, best first, padded with -1."""
+ListMaker = Callable[[Snapshot, Sequence[str], int, bool], Lists | None]
+"""(snapshot, user ids, K, only never-touched items) -> [users, K] items of the snapshot, best first, padded with -1.
 
-_CELLS = 8_000_000
+None from one that makes no lists of the kind asked for.
+"""
 
 
 def popular(snapshot: Snapshot, users: Sequence[str], k: int, only_new: bool) -> Lists:
@@ -26,7 +28,7 @@ def popular(snapshot: Snapshot, users: Sequence[str], k: int, only_new: bool) ->
     """
     order = _popularity(snapshot)
     place = _places(order)
-    return _top(snapshot, users, k, only_new, lambda rows: np.tile(-place, (len(rows), 1)))
+    return top(snapshot, users, k, only_new, lambda rows: np.tile(-place, (len(rows), 1)))
 
 
 def own_items(snapshot: Snapshot, users: Sequence[str], k: int, only_new: bool) -> Lists:
@@ -51,7 +53,7 @@ def own_items(snapshot: Snapshot, users: Sequence[str], k: int, only_new: bool) 
             scores[number, own] = np.arange(len(own), 0, -1)
         return scores
 
-    return _top(snapshot, users, k, only_new, block)
+    return top(snapshot, users, k, only_new, block)
 
 
 BASELINES: dict[str, ListMaker] = {"popular_7d": popular, "own_items": own_items}
@@ -72,33 +74,41 @@ def _places(order: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return place
 
 
-def _top(
+def top(
     snapshot: Snapshot,
     users: Sequence[str],
     k: int,
     only_new: bool,
-    block: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.float64]],
+    block: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.floating]],
 ) -> Lists:
-    """Best K of dense scores, some users at a time; scores within a row must differ."""
+    """Best K of dense scores `[rows, items]`, some users at a time."""
     lists = np.full((len(users), k), PAD, np.int64)
     rows = snapshot.rows_of(users)
-    for part in _batches(len(users), len(snapshot.items)):
+    for part in batches(len(users), len(snapshot.items)):
         scores = block(rows[part])
         if only_new:
             known = np.flatnonzero(rows[part] >= 0)
             touched = snapshot.touched[rows[part][known]].tocoo()
             scores[known[touched.row], touched.col] = -np.inf
-        width = min(k, scores.shape[1])
-        if width == 0:
-            continue
-        best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
-        value = np.take_along_axis(scores, best, 1)
-        order = np.argsort(-value, axis=1, kind="stable")
-        best, value = np.take_along_axis(best, order, 1), np.take_along_axis(value, order, 1)
-        lists[part, :width] = np.where(np.isfinite(value), best, PAD)
+        found = best_first(scores, k)
+        lists[part, : found.shape[1]] = found
     return lists
 
 
-def _batches(users: int, items: int) -> Iterator[slice]:
-    step = max(1, _CELLS // max(1, items))
-    return (slice(start, min(start + step, users)) for start in range(0, users, step))
+def best_first(scores: npt.NDArray[np.floating], k: int) -> Lists:
+    """[rows, min(K, columns)] columns of the K largest scores of each row, equal ones in order of their columns.
+
+    -1 takes the place of what is -inf.
+    """
+    width = min(k, scores.shape[1])
+    if width == 0:
+        return np.zeros((len(scores), 0), np.int64)
+    best = np.sort(np.argpartition(-scores, width - 1, axis=1)[:, :width], axis=1)
+    # Of equal scores at the edge argpartition takes any: those rows are sorted whole.
+    edge = np.take_along_axis(scores, best, 1).min(axis=1, keepdims=True)
+    tied = np.flatnonzero(((scores >= edge).sum(axis=1) > width) & np.isfinite(edge[:, 0]))
+    best[tied] = np.sort(np.argsort(-scores[tied], axis=1, kind="stable")[:, :width], axis=1)
+    value = np.take_along_axis(scores, best, 1)
+    order = np.argsort(-value, axis=1, kind="stable")
+    best, value = np.take_along_axis(best, order, 1), np.take_along_axis(value, order, 1)
+    return np.where(np.isfinite(value), best, PAD)

@@ -1,4 +1,4 @@
-"""The baselines on a log small enough to rank by hand."""
+"""The two baselines that need no tuning, on a log small enough to rank by hand."""
 
 from datetime import timedelta
 from pathlib import Path
