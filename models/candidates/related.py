@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from lake.columns import EVENT_TYPES
 from models.candidates.baskets import Association, baskets
 from models.candidates.likeness import BRAND, PRICE, VECTOR, Likeness
-from models.candidates.union import top
 from models.interface import Floats, Ints
 from models.snapshot import Snapshot
 
@@ -111,15 +110,10 @@ class RelatedItems:
         parts = []
         for code, score in ((COMPLEMENT, above), (SUBSTITUTE, substitutes)):
             score[np.arange(len(owners)), owners] = 0.0
-            score[score <= 0] = -np.inf
-            best, valid = top(score, k)
-            row, place = np.nonzero(valid)
-            item = best[row, place]
-            parts.append(
-                (known[row], item, np.full(len(row), code, np.int8), score[row, item], alike[row, item], place)
-            )
-        owner, item, codes, score, near, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        order = np.lexsort((place, codes, owner))
+            row, item = _best(score, k)
+            parts.append((known[row], item, np.full(len(row), code, np.int8), score[row, item], alike[row, item]))
+        owner, item, codes, score, near = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        order = np.lexsort((codes, owner))
         return Related(
             owner[order].astype(np.int32), item[order].astype(np.int32), codes[order], score[order], near[order]
         )
@@ -139,6 +133,17 @@ class RelatedItems:
         unknown = ~strength.any(axis=1)
         strength[unknown] = _scaled(hint[unknown])
         return strength, seen
+
+
+def _best(score: Floats, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column of the k largest positive cells of each row, the largest first, ties by column."""
+    enough = min(k, score.shape[1]) - 1
+    least = -np.partition(-score, enough, axis=1)[:, enough] if enough >= 0 else np.full(len(score), np.inf)
+    row, column = np.nonzero((score > 0) & (score >= least[:, None]))
+    order = np.lexsort((column, -score[row, column], row))
+    row, column = row[order], column[order]
+    first = np.arange(len(row)) - np.searchsorted(row, row) < k
+    return row[first], column[first]
 
 
 def _scaled(strength: Floats) -> Floats:
