@@ -124,18 +124,17 @@ class Evaluation:
         """A ranker's NDCG in each group of shoppers; small groups of a dimension as `other`."""
         found, rival = [], self.best_of(target)
         measured, name = self.rankers[ranker], f"{target}.ndcg"
-        if name not in measured.values or name not in self.rankers[rival].values:
+        if name not in measured.values:
             return []
+        shopper = np.arange(len(self.users)) if measured.groups is None else measured.groups
         for dimension, labels in self.segments.items():
-            small = pooled(labels)
-            for label in sorted(set(small)):
-                here = small == label
+            for label, here in pooled(labels, shopper).items():
                 mine, theirs = measured.values[name][here], self.rankers[rival].values[name][here]
-                groups = None if measured.groups is None else measured.groups[here]
-                ndcg = metrics.bootstrap(mine, groups=groups)
+                ndcg = metrics.bootstrap(mine, groups=shopper[here])
                 if ndcg.users:
-                    ratio = metrics.paired_ratio(mine, theirs, groups=groups)
-                    found.append(Segment(dimension, label, ndcg.users, ndcg, ratio))
+                    ratio = metrics.paired_ratio(mine, theirs, groups=shopper[here])
+                    users = len(set(shopper[here][~np.isnan(mine)].tolist()))
+                    found.append(Segment(dimension, label, users, ndcg, ratio))
         return found
 
     def worst_segment(self, ranker: str, target: str = "all") -> Segment | None:

@@ -7,6 +7,7 @@ from math import ceil, floor, log10
 
 from models.metrics import Estimate
 
+KINDS = ("ours", "rival")
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 760, 230, 150, 24, 8, 30
 
 
@@ -28,7 +29,7 @@ def intervals(title: str, dots: Sequence[Dot], *, line: float | None = None) -> 
     """
     shown = [dot for dot in dots if dot.estimate.users and dot.estimate.mean == dot.estimate.mean]
     if not shown:
-        return "<p class=muted>Nothing to show.</p>"
+        return "<p class='muted'>Nothing to show.</p>"
     marks = [line] if line is not None else [0.0]
     low = min([*marks, *(dot.estimate.low for dot in shown)])
     ticks = _ticks(low, max([*marks, *(dot.estimate.high for dot in shown)]))
@@ -38,20 +39,20 @@ def intervals(title: str, dots: Sequence[Dot], *, line: float | None = None) -> 
         return LEFT + (WIDTH - LEFT - RIGHT) * (value - ticks[0]) / (ticks[-1] - ticks[0])
 
     parts = [
-        f"<path class=grid d='M{x(tick):.1f} {TOP}V{height - BOTTOM}' />"
-        f"<text class=tick x={x(tick):.1f} y={height - BOTTOM + 16} text-anchor=middle>{tick:.4g}</text>"
+        f"<path class='grid' d='M{x(tick):.1f} {TOP}V{height - BOTTOM}' />"
+        f"<text class='tick' x='{x(tick):.1f}' y='{height - BOTTOM + 16}' text-anchor='middle'>{tick:.4g}</text>"
         for tick in ticks
     ]
     if line is not None:
-        parts.append(f"<path class=line d='M{x(line):.1f} {TOP}V{height - BOTTOM}' />")
+        parts.append(f"<path class='line' d='M{x(line):.1f} {TOP}V{height - BOTTOM}' />")
     for number, dot in enumerate(shown):
         y, told = TOP + ROW * (number + 0.5), str(dot.estimate)
         ends = f"M{x(dot.estimate.low):.1f} {y}H{x(dot.estimate.high):.1f}"
         parts.append(
-            f"<g class={dot.kind}><title>{escape(dot.label)}: {told}</title><text x={LEFT - 12} y={y + 4} "
-            f"text-anchor=end>{escape(_short(dot.label))}</text><path d='{ends}' />"
-            f"<circle cx={x(dot.estimate.mean):.1f} cy={y} r=4.5 />"
-            f"<text class=tick x={WIDTH - RIGHT + 14} y={y + 4}>{told}</text></g>"
+            f"<g class='{dot.kind}'><title>{escape(dot.label)}: {told}</title><text x='{LEFT - 12}' y='{y + 4}' "
+            f"text-anchor='end'>{escape(_short(dot.label))}</text><path d='{ends}' />"
+            f"<circle cx='{x(dot.estimate.mean):.1f}' cy='{y}' r='4.5' />"
+            f"<text class='tick' x='{WIDTH - RIGHT + 14}' y='{y + 4}'>{told}</text></g>"
         )
     return _svg(title, height, parts)
 
@@ -68,22 +69,22 @@ def bars(title: str, counts: Mapping[str, Sequence[int]]) -> str:
             tall = (height - TOP - BOTTOM) * int(count) / most
             left = 50 + place * width + number * thick
             parts.append(
-                f"<rect class={('ours', 'rival')[number % 2]} x={left:.1f} y={height - BOTTOM - tall:.1f} "
-                f"width={thick:.1f} height={tall:.1f}><title>{escape(name)}, place {place + 1}: {int(count)}</title>"
-                "</rect>"
+                f"<rect class='{KINDS[number % 2]}' x='{left:.1f}' y='{height - BOTTOM - tall:.1f}' "
+                f"width='{thick:.1f}' height='{tall:.1f}'>"
+                f"<title>{escape(name)}, place {place + 1}: {int(count)}</title></rect>"
             )
     parts += [
-        f"<text class=tick x={50 + (place + 0.4) * width:.1f} y={height - BOTTOM + 16} text-anchor=middle>{place + 1}"
-        "</text>"
+        f"<text class='tick' x='{50 + (place + 0.4) * width:.1f}' y='{height - BOTTOM + 16}' text-anchor='middle'>"
+        f"{place + 1}</text>"
         for place in range(places)
     ]
-    parts.append(f"<text class=tick x=44 y={TOP + 10} text-anchor=end>{most}</text>")
-    parts.append(f"<text class=tick x=44 y={height - BOTTOM} text-anchor=end>0</text>")
+    parts.append(f"<text class='tick' x='44' y='{TOP + 10}' text-anchor='end'>{most}</text>")
+    parts.append(f"<text class='tick' x='44' y='{height - BOTTOM}' text-anchor='end'>0</text>")
     return _svg(title, height, parts)
 
 
 def _svg(title: str, height: float, parts: Sequence[str]) -> str:
-    return f"<svg role=img aria-label='{escape(title)}' viewBox='0 0 {WIDTH} {height}'>{''.join(parts)}</svg>"
+    return f"<svg role='img' aria-label='{escape(title)}' viewBox='0 0 {WIDTH} {height}'>{''.join(parts)}</svg>"
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -15,6 +15,10 @@ FEWEST_USERS = 20
 """A smaller segment is reported as `other`, together with those like it."""
 
 ITEM_CLASSES = ("hot", "warm", "cold")
+ACTIVITY, PRICE = ("rare", "regular", "frequent"), ("low", "middle", "high")
+ORDER = (*ITEM_CLASSES, *ACTIVITY, *PRICE)
+"""In which segments are told; others by name."""
+
 OTHER, UNKNOWN = "other", "unknown"
 
 
@@ -38,10 +42,10 @@ def segments(snapshot: Snapshot, rows: Ints) -> dict[str, Labels]:
         paid = np.bincount(user[told], price[told], shoppers) / np.bincount(user[told], minlength=shoppers)
     found = {
         "history": np.where(events[rows] >= HOT_EVENTS, "hot", "warm").astype(object),
-        "activity": _tertiles(days[rows].astype(np.float64), ("rare", "regular", "frequent")),
+        "activity": _tertiles(days[rows].astype(np.float64), ACTIVITY),
     }
     if np.isfinite(paid[rows]).any():
-        found["price"] = _tertiles(paid[rows], ("low", "middle", "high"))
+        found["price"] = _tertiles(paid[rows], PRICE)
     names = np.array([*snapshot.countries, UNKNOWN], object)
     country = names[snapshot.country[rows]]
     if (country != UNKNOWN).any():
@@ -49,10 +53,22 @@ def segments(snapshot: Snapshot, rows: Ints) -> dict[str, Labels]:
     return found
 
 
-def pooled(labels: Labels) -> Labels:
-    """Labels with those of fewer than `FEWEST_USERS` shoppers as `other`."""
-    names, number, count = np.unique(labels.astype(str), return_inverse=True, return_counts=True)
-    return np.where(count < FEWEST_USERS, OTHER, names).astype(object)[number]
+def pooled(labels: Labels, shopper: npt.NDArray[np.int64] | None = None) -> dict[str, npt.NDArray[np.bool_]]:
+    """Segment -> bool `[rows]`, in reading order; those of fewer than `FEWEST_USERS` shoppers together as `other`.
+
+    Args:
+        labels: `[rows]`.
+        shopper: `[rows]` number of each row's shopper, where one may have several rows; a row each by default.
+    """
+    who = np.arange(len(labels)) if shopper is None else shopper
+    here = {name: labels == name for name in sorted(set(labels), key=_place)}
+    small = [name for name, rows in here.items() if len(set(who[rows].tolist())) < FEWEST_USERS]
+    found = {name: rows for name, rows in here.items() if name not in small}
+    return found | ({OTHER: np.isin(labels.astype(str), small)} if small else {})
+
+
+def _place(name: str) -> tuple[int, str]:
+    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
 
 
 def item_classes(snapshot: Snapshot, items: npt.NDArray[np.int64]) -> Labels:

@@ -1,17 +1,20 @@
 """Cuts put together: ratios and intervals over all of them, shoppers drawn whole, the worst segment named."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import date
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from lake.clock import DayRange
-from models import metrics
+from models import metrics, plots
 from models.comparison import RIVAL, Evaluation, Measured
 from models.evaluation_page import page
 from models.evaluation_table import rolling_table, table
+from models.metrics import Estimate
 from models.rolling import Rolling
 
 USERS = [f"u{number:02d}" for number in range(60)]
@@ -120,3 +123,19 @@ def test_a_ranker_missing_or_refused_on_one_cut_is_not_pooled(rolling: Rolling) 
     assert changed.pooled().contenders == []
     assert "not judged: saw the window" in rolling_table(changed)
     assert "saw the window" in page(changed)
+
+
+def test_plots_are_well_formed_and_inside_their_frame(rolling: Rolling) -> None:
+    """As XML, so that any reader draws them; marks lie where the scale says."""
+    pictures = re.findall(r"<svg.*?</svg>", page(rolling), re.S)
+    for picture in pictures:
+        drawn = ElementTree.fromstring(picture)
+        _, _, width, height = map(float, drawn.attrib["viewBox"].split())
+        for circle in drawn.iter("circle"):
+            assert 0 < float(circle.attrib["cx"]) < width
+            assert 0 < float(circle.attrib["cy"]) < height
+    one = Estimate(1.0, 0.5, 2.0, 9)
+    drawn = ElementTree.fromstring(plots.intervals("<&'>", [plots.Dot("<b>'s", one)], line=1.0))
+    assert float(next(drawn.iter("circle")).attrib["cx"]) == pytest.approx(
+        float(drawn.find("path[@class='line']").attrib["d"].split("M")[1].split()[0])  # type: ignore[union-attr]
+    )

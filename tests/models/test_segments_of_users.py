@@ -41,7 +41,12 @@ def test_constant_values_make_one_segment_and_unknown_ones_none(tmp_settings: Se
 
 def test_small_segments_stand_together() -> None:
     labels = np.array(["GB"] * 20 + ["FR"] * 19 + ["DE"] * 2, object)
-    assert pooled(labels).tolist() == ["GB"] * 20 + ["other"] * 21
+    found = pooled(labels)
+    assert list(found) == ["GB", "other"]
+    assert found["other"].tolist() == [False] * 20 + [True] * 21
+    # Twenty rows of ten shoppers are ten shoppers.
+    assert list(pooled(labels, np.concatenate([np.arange(20) // 2, np.arange(21)]))) == ["other"]
+    assert list(pooled(np.repeat(np.array(["high", "AT", "low"], object), 20))) == ["low", "high", "AT"]
 
 
 def test_classes_of_items(tmp_settings: Settings) -> None:
