@@ -99,7 +99,8 @@ def validate(
             `quarantined` (refused rows by day) for events and raw; `missing_day` (default: the source's mapping);
             `missing_columns` and `unknown_columns` for raw; `history`, true for a load of history, whose volume is told
             and never stops; for lists `list_length` and `expected_users`, a number or
-            one by surface.
+            one by surface, `full_length` by surface (of those whose lists are filled up) and `fallbacks`, the
+            surfaces with segments (default: all).
 
     Returns:
         The report; breaches of severity `warn` leave `success` true.

@@ -16,7 +16,7 @@ LISTS = Table(
         Column(C.RANK, "int", "1 is best", minimum=1),
         Column(C.ITEM_ID, "string", "item recommended"),
         Column(C.SCORE, "double", "the ranker's, moved by the surface's objectives; comparable within one list only"),
-        Column(C.SOURCE, "string", "candidate source that ranked the item highest"),
+        Column(C.SOURCE, "string", "candidate source that ranked the item highest; of items: co_visitation or content"),
         Column(C.REASON, "string", "reason code, see storefront.contract"),
         Column(C.REASON_ITEM, "string", "item or value the reason rests on", null="the reason rests on none"),
         Column(C.BUNDLE, "string", "bundle version that made the list"),

@@ -11,6 +11,7 @@ from deltalake.exceptions import CommitFailedError
 from jobs.lists import active_users, lists, make
 from jobs.publication.partition import ListsPartition
 from jobs.publish import publish
+from jobs.rollback import rollback
 from lake import storage
 from lake.errors import BadInput, GateFailed, Unavailable
 from lake.settings import Settings
@@ -243,3 +244,28 @@ def test_merchandisers_rules_reach_every_list(house: Settings, tmp_path: Path) -
     file.write_text("rules: [{reason: x, what: {items: [a]}, pin: first}]")
     with pytest.raises(BadInput, match=r"campaign\.yaml: rule 1: pin"):
         lists(house.model_copy(update={"merchandising": file}), DS)
+
+
+@pytest.mark.integration
+def test_a_surface_that_has_run_dry_shows_nothing_instead_of_yesterdays_lists(
+    house: Settings, redis_url: str, tmp_path: Path
+) -> None:
+    house = house.model_copy(update={"redis_url": redis_url})
+    lists(house, DS)
+    before = publish(house, DS)["surfaces"]["again"]["version"]
+    due = rows(house, surface="again")[0]
+    for name in ("home", "again"):
+        text = (REPOSITORY / "surfaces" / f"{name}.yaml").read_text()
+        (tmp_path / f"{name}.yaml").write_text(text.replace("times: 2", "times: 99"))
+    lists(house.model_copy(update={"surfaces": tmp_path}), DS)
+    done = publish(house, DS)["surfaces"]["again"]
+    assert (done["outcome"], done["lists"], done["replaces"]) == ("published", 0, before)
+    shop = Storefront(redis_url)
+    answer = shop.recommend(due["owner"], 5, surface="again", why=True)
+    assert (answer.items, answer.fallback, answer.version) == ((), "none", done["version"])
+    assert (shop.meta("again").users, shop.meta("again").segments, shop.meta("again").bundle) == (0, (), "3")
+    assert publish(house, DS)["surfaces"]["again"]["outcome"] == "unchanged"
+    assert rollback(house, "again")["version"] == before
+    back = Storefront(redis_url).recommend(due["owner"], K, surface="again")
+    assert due["item_id"] in back.items
+    assert rollback(house, "again", to=done["version"])["version"] == done["version"]
