@@ -7,6 +7,7 @@ demo starts from nothing each time: it clears the VAR folder that an earlier dem
 
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -100,6 +101,17 @@ def some_shoppers(layout: Layout, day: str, count: int = 3) -> list[str]:
     return sorted(kinds, key=lambda owner: (-len(kinds[owner]), owner))[:count]
 
 
+def some_item(layout: Layout, day: str) -> str:
+    """The item that most goes well with."""
+    from lake import storage
+    from lake.settings import Settings
+
+    wanted = [("ds", "=", day), ("surface", "=", "basket"), ("kind", "=", "item")]
+    rows = storage.read(Settings(var=layout.var), "lists", filters=wanted, columns=["owner"])
+    owners = Counter(rows["owner"].to_pylist())
+    return min(owners, key=lambda owner: (-owners[owner], owner), default="")
+
+
 def main() -> None:
     """The whole demo; exit code 0 only if every DAG run succeeded."""
     started = time.monotonic()
@@ -128,9 +140,14 @@ def main() -> None:
     for shopper in some_shoppers(layout, last):
         say("")
         module("storefront.lookup", [shopper, "--k", "10"], surroundings=surroundings)
+    if item := some_item(layout, last):
+        say("\nwhat goes well with an article, and what is similar (--item ARTICLE --surface basket, or product)")
+        for surface in ("basket", "product"):
+            say("")
+            module("storefront.lookup", ["--item", item, "--k", "5", "--surface", surface], surroundings=surroundings)
     if len(plan.nights) > 1:
         say(f"\nquality on what came after {plan.nights.first}, which the models had not seen")
-        days = ["--ds", f"{plan.nights.first}", "--days", f"{len(plan.nights) - 1}"]
+        days = ["--ds", f"{plan.nights.first}", "--days", f"{len(plan.nights) - 1}", "--baselines", "light"]
         table = module("models.evaluation", days, surroundings=surroundings, quiet=True)
         say("\n".join(table.rstrip().splitlines()[:-1]))
 
