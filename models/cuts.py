@@ -14,6 +14,8 @@ from lake.settings import Settings
 log = logging.getLogger(__name__)
 
 DAYS = 14
+Named = tuple[Any, str]
+"""A bundle, and its version or folder."""
 
 
 def choose(settings: Settings, ds: str, listed: str, splits: int, every: int, days: int) -> list[date]:
@@ -52,8 +54,8 @@ def window(settings: Settings, cut: date, days: int) -> DayRange:
     return found
 
 
-def bundles(settings: Settings, cuts: Sequence[date], given: Sequence[str]) -> dict[date, dict[str, Any]]:
-    """Name -> bundle for each cut.
+def bundles(settings: Settings, cuts: Sequence[date], given: Sequence[str]) -> dict[date, dict[str, Named]]:
+    """Name -> bundle, and which one it is, for each cut.
 
     Args:
         given: a version, alias or folder for all cuts, or `D=` and one for the cut D. Nothing: for one cut the champion
@@ -77,13 +79,13 @@ def bundles(settings: Settings, cuts: Sequence[date], given: Sequence[str]) -> d
     return {cut: _of_cut(settings, cut, named.get(cut, ""), alone=alone) for cut in cuts}
 
 
-def _of_cut(settings: Settings, cut: date, wanted: str, *, alone: bool) -> dict[str, Any]:
+def _of_cut(settings: Settings, cut: date, wanted: str, *, alone: bool) -> dict[str, Named]:
     from models.bundle import Bundle
     from models.registry import CHALLENGER, CHAMPION, Registry
 
     # Figures of several cuts are put together by name, so there the name cannot be the version's.
     if wanted and Path(wanted).is_dir():
-        return {Path(wanted).name if alone else "bundle": Bundle.load(Path(wanted))}
+        return {Path(wanted).name if alone else "bundle": (Bundle.load(Path(wanted)), f"folder {wanted}")}
     registry = Registry(settings)
     if not wanted and not alone:
         wanted = _newest_version(registry.versions(), cut)
@@ -93,9 +95,8 @@ def _of_cut(settings: Settings, cut: date, wanted: str, *, alone: bool) -> dict[
     found = {}
     for name in (wanted,) if wanted else (CHAMPION, CHALLENGER):
         if (resolved := registry.resolve(name)) is not None:
-            log.info("cut %s: %s is version %s", cut, name, resolved[0])
-            shown = name if name == resolved[0] else f"{name} {resolved[0]}"
-            found[shown if alone else "bundle"] = Bundle.load(resolved[1])
+            shown = f"version {name}" if name.isdecimal() else f"{name} {resolved[0]}"
+            found[shown if alone else "bundle"] = (Bundle.load(resolved[1]), f"version {resolved[0]}")
     return found
 
 

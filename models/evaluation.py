@@ -182,7 +182,7 @@ def run(
     baselines: Baselines = "tuned",
     surfaces: Sequence[str] = (),
 ) -> Rolling:
-    """Evaluate what is registered on the days after each cut, in detail.
+    """Evaluate what is registered on the days after each cut; against tuned baselines also in detail.
 
     Args:
         bundles: see `models.cuts.bundles`.
@@ -193,20 +193,22 @@ def run(
     """
     windows = {cut: cuts.window(settings, cut, days) for cut in days_of_cuts}
     judged = cuts.bundles(settings, days_of_cuts, bundles)
-    return Rolling(
-        [
-            evaluate_bundles(
-                settings,
-                judged[cut],
-                Snapshot.load(settings, cut),
-                window,
-                baselines=baselines,
-                surfaces=surfaces,
-                detailed=True,
-            )
-            for cut, window in windows.items()
-        ]
-    )
+    found = []
+    for cut, window in windows.items():
+        measured = evaluate_bundles(
+            settings,
+            {name: bundle for name, (bundle, _) in judged[cut].items()},
+            Snapshot.load(settings, cut),
+            window,
+            baselines=baselines,
+            surfaces=surfaces,
+            detailed=baselines == "tuned",
+        )
+        told = {
+            name: f"{which}, trained through {bundle.trained_through}" for name, (bundle, which) in judged[cut].items()
+        }
+        found.append(replace(measured, notes={**told, **measured.notes}))
+    return Rolling(found)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -223,7 +225,9 @@ def main(
         list[str] | None,
         typer.Option("--bundle", help="A version, alias or folder; D=VERSION for the cut D. May be given again."),
     ] = None,
-    baselines: Annotated[str, typer.Option("--baselines", help="light, or tuned before the cut.")] = "tuned",
+    baselines: Annotated[
+        str, typer.Option("--baselines", help="tuned on the days before the cut, or light: two, and fewer figures.")
+    ] = "tuned",
     published: Annotated[bool, typer.Option("--published", help="Also judge the lists that stand in Redis.")] = False,
     as_json: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
     page: Annotated[Path | None, typer.Option("--page", help="Also write one HTML page here.")] = None,

@@ -68,10 +68,12 @@ def accuracy(found: Evaluation) -> str:
 
 
 def _head(found: Evaluation) -> str:
-    return (
+    notes = [f"{name}: {note}" for name, note in found.notes.items() if isinstance(note, str)]
+    head = (
         f"cut {found.cut}, window {found.window}: {len(found.users)} users, {found.targets[0]:.1f} true items a user, "
         f"{found.targets[1]:.0%} of them never touched before"
     )
+    return "\n".join([head, *notes])
 
 
 def _ratios(found: Evaluation) -> str:

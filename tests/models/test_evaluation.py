@@ -143,13 +143,16 @@ def test_bundles_of_cuts(shop: Settings, monkeypatch: pytest.MonkeyPatch, tmp_pa
         {"version": "1", "tags": {}},
     ]
     monkeypatch.setattr(Registry, "versions", lambda _: versions)
-    monkeypatch.setattr(Registry, "resolve", lambda _, wanted: (wanted, tmp_path / wanted))
+    monkeypatch.setattr(
+        Registry, "resolve", lambda _, wanted: (wanted if wanted.isdecimal() else "7", tmp_path / wanted)
+    )
     monkeypatch.setattr(Bundle, "load", classmethod(lambda _, path: path.name))
     early, before = shift(CUT, -7), shift(CUT, -8)
     found = cuts.bundles(shop, [before, early, CUT], [])
-    assert found == {before: {}, early: {"bundle": "4"}, CUT: {"bundle": "3"}}
-    assert cuts.bundles(shop, [early, CUT], [f"{CUT}=2"])[CUT] == {"bundle": "2"}
-    assert cuts.bundles(shop, [CUT], [str(tmp_path)]) == {CUT: {tmp_path.name: tmp_path.name}}
-    assert list(cuts.bundles(shop, [CUT], [])[CUT]) == ["champion", "challenger"]
+    assert found == {before: {}, early: {"bundle": ("4", "version 4")}, CUT: {"bundle": ("3", "version 3")}}
+    assert cuts.bundles(shop, [early, CUT], [f"{CUT}=2"])[CUT] == {"bundle": ("2", "version 2")}
+    assert cuts.bundles(shop, [CUT], ["2"]) == {CUT: {"version 2": ("2", "version 2")}}
+    assert cuts.bundles(shop, [CUT], [str(tmp_path)]) == {CUT: {tmp_path.name: (tmp_path.name, f"folder {tmp_path}")}}
+    assert list(cuts.bundles(shop, [CUT], [])[CUT]) == ["champion 7", "challenger 7"]
     with pytest.raises(BadInput, match="is none of the cuts"):
         cuts.bundles(shop, [CUT], [f"{early}=2"])
