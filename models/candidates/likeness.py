@@ -23,6 +23,9 @@ class Likeness:
 
     Args:
         vectors: unit vectors of the items, float32 `[items, dim]`, where a model gives them.
+
+    Attributes:
+        known: bool `[items]`, whether there is a category or a title to go by.
     """
 
     def __init__(self, snapshot: Snapshot, vectors: Floats | None) -> None:
@@ -33,6 +36,7 @@ class Likeness:
         self._price = np.where(np.isfinite(price), price, np.nan).astype(np.float32)
         self._titles = title_vectors(list(catalogue.title))
         self._vectors = vectors
+        self.known = (catalogue.category >= 0) | (np.diff(self._titles.indptr) > 0)
 
     def kind(self, owners: Ints) -> Floats:
         """Whether some owners and all items are of one kind, 0 to 1, float32 `[owners, items]`."""

@@ -66,7 +66,7 @@ class Related:
 class RelatedItems:
     """Partners of items, made ready for a snapshot.
 
-    A log without purchases has its baskets of whatever it holds; one of purchases alone knows of no looking.
+    A log of purchases alone knows of no looking, one without purchases of nothing else.
 
     Args:
         vectors: unit vectors of the items, float32 `[items, dim]`, where a model gives them.
@@ -74,10 +74,9 @@ class RelatedItems:
 
     def __init__(self, snapshot: Snapshot, vectors: Floats | None = None) -> None:
         bought = snapshot.events.kind == EVENT_TYPES.index("purchase")
-        everything = np.ones(len(bought), np.bool_)
         self._likeness = Likeness(snapshot, vectors)
-        self._bought = Association(baskets(snapshot, bought if bought.any() else everything))
-        self._seen = Association(baskets(snapshot, everything)) if bought.any() and not bought.all() else None
+        self._bought = Association(baskets(snapshot, bought)) if bought.any() else None
+        self._seen = Association(baskets(snapshot, np.ones_like(bought))) if not bought.all() else None
         self._items = len(snapshot.items)
 
     def of(self, owners: Ints, k: int) -> Related:
@@ -120,15 +119,17 @@ class RelatedItems:
 
     def _complements(self, owners: Ints, kind: Floats) -> tuple[Floats, Floats]:
         """Strength as complements, and strength of being seen together (1 = the owner's most), `[owners, items]`."""
-        bought = self._bought.of(owners, BOUGHT)
-        strength, hint = bought.strength, bought.hint
-        seen, same = np.zeros_like(strength), kind >= SAME_KIND
-        if self._seen is not None:
-            looked = self._seen.of(owners, SEEN)
-            instead = same & (bought.lift < INSTEAD * looked.lift)
-            strength[instead] = hint[instead] = 0.0
+        strength, hint, seen = (np.zeros_like(kind) for _ in range(3))
+        # Two items of which nothing is told may be of one kind.
+        other = (kind < SAME_KIND) & self._likeness.known[owners][:, None] & self._likeness.known
+        bought = self._bought.of(owners, BOUGHT) if self._bought else None
+        looked = self._seen.of(owners, SEEN) if self._seen else None
+        if bought is not None:
+            instead = ~other & (bought.lift < INSTEAD * looked.lift) if looked is not None else np.zeros_like(other)
+            strength, hint = (np.where(instead, np.float32(0), each) for each in (bought.strength, bought.hint))
+        if looked is not None:
             seen = _scaled(looked.strength)
-        strength = np.where(same, _scaled(strength), _scaled(strength) + np.float32(SEEN_WEIGHT) * seen)
+        strength = np.where(other, _scaled(strength) + np.float32(SEEN_WEIGHT) * seen, _scaled(strength))
         # An item sold once or twice has the company of that once: more than the shop's best-sellers say of it.
         unknown = ~strength.any(axis=1)
         strength[unknown] = _scaled(hint[unknown])

@@ -73,6 +73,27 @@ def test_a_log_without_categories_goes_by_baskets_titles_and_views(views: bool, 
     assert "teapot" not in similar
 
 
+def test_without_any_content_what_is_looked_at_together_is_similar_and_what_is_bought_together_goes_well() -> None:
+    made = shop(categories=False)
+    assert partners(made, "cover1", COMPLEMENT, 1) == ["pillow1"]
+    found = RelatedItems(made).of(made.items_of(["cover1"]), 5)
+    similar = found.take(found.kind == SUBSTITUTE)
+    assert set(made.items[similar.item]) <= set(COVERS) | set(PILLOWS)
+    assert not similar.alike.any()
+
+
+def test_without_purchases_what_is_looked_at_together_is_similar_unless_it_is_of_another_kind() -> None:
+    made = shop(sessions=300)
+    views = made.events.kind == EVENT_TYPES.index("view")
+    log = made.events
+    looked = replace(made, events=type(log)(*(getattr(log, name)[views] for name in log.__dataclass_fields__)))
+    assert partners(looked, "cover1", COMPLEMENT, 1) == ["pillow1"]
+    assert set(partners(looked, "cover1", SUBSTITUTE)) == set(COVERS) - {"cover1"}
+    bare = replace(looked, catalogue=replace(looked.catalogue, category=np.full(len(ITEMS), -1, np.int32)))
+    assert not partners(bare, "cover1", COMPLEMENT)
+    assert partners(bare, "cover1", SUBSTITUTE)[0] == "pillow1"
+
+
 def test_the_nearer_in_price_and_brand_stands_in_first() -> None:
     made = shop()
     price = np.where([name == "cover3" for name in ITEMS], 11.0, 40.0).astype(np.float32)
