@@ -69,14 +69,17 @@ def segment_lists(
             "country": (snapshot.country, snapshot.countries),
             "device": (snapshot.device, snapshot.devices),
         }[dimension]
-        own = own_taste(snapshot, codes, len(names))
         shoppers = np.bincount(codes[codes >= 0], minlength=len(names))
         largest = np.argsort(-shoppers, kind="stable")[:MAX_SEGMENTS]
-        for code in np.sort(largest[shoppers[largest] >= min_shoppers]):
+        kept = np.sort(largest[shoppers[largest] >= min_shoppers])
+        place = np.full(len(names) + 1, -1, np.int32)  # the last answers for shoppers of no segment, code -1
+        place[kept] = np.arange(len(kept))
+        own = own_taste(snapshot, place[codes], len(kept))
+        for code, weight in zip(kept, own, strict=True):
             of_user = np.append(codes == code, False)  # the last answers for anonymous events, user -1
             here = popularity(snapshot, of_user[snapshot.events.user])
             if here.any() and names[code]:
-                shares = own[code] * here + (1 - own[code]) * everybody
+                shares = weight * here + (1 - weight) * everybody
                 lists.append(_cut(segment(dimension, names[code]), shares, allowed, k))
     return [*lists, _cut(EVERYBODY, everybody, allowed, k)]
 
