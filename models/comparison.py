@@ -13,7 +13,7 @@ from lake.clock import DayRange
 from models import metrics
 from models.decisions import plain
 from models.metrics import Estimate, Floats
-from models.segments_of_users import ITEM_CLASSES, Labels, pooled
+from models.segments_of_users import HISTORY, ITEM_CLASSES, OTHER, UNKNOWN, Labels, pooled
 
 K = 20
 MEASURES = ("recall", "ndcg", "mrr", "hit_rate")
@@ -138,8 +138,15 @@ class Evaluation:
         return found
 
     def worst_segment(self, ranker: str, target: str = "all") -> Segment | None:
-        """The named group with the lowest NDCG; None where shoppers fall into no two groups."""
-        named = [s for s in self.by_segment(ranker, target) if s.name not in ("other", "unknown")]
+        """The group with the lowest NDCG, by country, activity or price; None where there are no two groups.
+
+        How much is known of a shopper is no group of people, and neither is `other`.
+        """
+        named = [
+            segment
+            for segment in self.by_segment(ranker, target)
+            if segment.dimension != HISTORY and segment.name not in (OTHER, UNKNOWN)
+        ]
         return min(named, key=lambda segment: segment.ndcg.mean) if len(named) > 1 else None
 
     def as_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from models.comparison import LIST_MEASURES, TARGETS, Evaluation
 from models.metrics import Estimate, bootstrap
 from models.plots import Dot
 from models.rolling import Rolling
-from models.segments_of_users import FEWEST_USERS, HOT_EVENTS, ITEM_CLASSES
+from models.segments_of_users import FEWEST_USERS, HISTORY, HOT_EVENTS, ITEM_CLASSES
 
 TEMPLATES = Path(__file__).parent / "templates"
 TARGET_NAMES = {"all": "everything the shopper took", "new": "items the shopper had never touched"}
@@ -119,7 +119,7 @@ def _row(whole: Evaluation, name: str) -> dict[str, Any]:
     """One ranker's line of the tables."""
     measured = whole.rankers[name]
     target = "all" if "all.ndcg" in measured.values else "new"
-    history, known = whole.segments.get("history"), measured.values.get("all.ndcg")
+    history, known = whole.segments.get(HISTORY), measured.values.get("all.ndcg")
     cohorts = {
         kind: bootstrap(known[history == kind])
         for kind in ("hot", "warm")

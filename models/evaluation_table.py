@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from models.comparison import LIST_MEASURES, TARGETS, Evaluation
 from models.metrics import Estimate, bootstrap
 from models.rolling import Rolling
-from models.segments_of_users import HOT_EVENTS, ITEM_CLASSES
+from models.segments_of_users import HISTORY, HOT_EVENTS, ITEM_CLASSES
 
 Row = tuple[str, Sequence[str]]
 
@@ -108,7 +108,7 @@ def _lists(found: Evaluation) -> str:
 
 def _cohorts(found: Evaluation) -> str:
     """Hot, warm and cold: shoppers by NDCG, items by recall."""
-    history = found.segments["history"]
+    history = found.segments[HISTORY]
     kinds = [kind for kind in ("hot", "warm") if (history == kind).any()]
 
     def cells(name: str) -> list[str]:
@@ -130,13 +130,14 @@ def _segments(found: Evaluation) -> str:
     lines = []
     for name in found.contenders:
         target = "all" if "all.ndcg" in found.rankers[name].values else "new"
-        segments = [each for each in found.by_segment(name, target) if each.dimension != "history"]
+        segments = [each for each in found.by_segment(name, target) if each.dimension != HISTORY]
         worst = found.worst_segment(name, target)
         rows: list[Row] = [(f"{s.dimension}: {s.name}", [str(s.users), str(s.ndcg), _cell(s.ratio)]) for s in segments]
         if rows:
             lines.append(_grid(name, ["users", f"{_NAMES[target]}NDCG@{found.k}", "/ best baseline"], rows))
         if worst is not None:
-            lines.append(f"worst segment of {name}: {worst.dimension} {worst.name}, NDCG@{found.k} {worst.ndcg}")
+            figure = f"{_NAMES[target]}NDCG@{found.k} {worst.ndcg}"
+            lines.append(f"worst segment of {name}: {worst.dimension} {worst.name}, {figure}")
     return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ ACTIVITY, PRICE = ("rare", "regular", "frequent"), ("low", "middle", "high")
 ORDER = (*ITEM_CLASSES, *ACTIVITY, *PRICE)
 """In which segments are told; others by name."""
 
+HISTORY = "history"
 OTHER, UNKNOWN = "other", "unknown"
 
 
@@ -41,7 +42,7 @@ def segments(snapshot: Snapshot, rows: Ints) -> dict[str, Labels]:
     with np.errstate(invalid="ignore"):
         paid = np.bincount(user[told], price[told], shoppers) / np.bincount(user[told], minlength=shoppers)
     found = {
-        "history": np.where(events[rows] >= HOT_EVENTS, "hot", "warm").astype(object),
+        HISTORY: np.where(events[rows] >= HOT_EVENTS, "hot", "warm").astype(object),
         "activity": _tertiles(days[rows].astype(np.float64), ACTIVITY),
     }
     if np.isfinite(paid[rows]).any():
