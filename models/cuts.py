@@ -68,7 +68,7 @@ def bundles(settings: Settings, cuts: Sequence[date], given: Sequence[str]) -> d
     named: dict[date, str] = {}
     for each in given:
         day, equals, wanted = each.partition("=")
-        if not equals:
+        if not equals or Path(each).is_dir():
             named |= dict.fromkeys(cuts, each)
             continue
         cut = parse_day(day, "--bundle")

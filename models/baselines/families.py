@@ -84,7 +84,7 @@ FAMILIES = (
             {"half_life": 30, "regularisation": 10},
             {"half_life": 365, "regularisation": 10},
         ),
-        most_items=8_000,
+        most_items=6_000,
     ),
     Family(
         "iALS",

@@ -126,3 +126,31 @@ def test_pairing_sees_a_difference_that_separate_intervals_hide() -> None:
 def test_nothing_to_judge_is_said_as_nan() -> None:
     assert metrics.bootstrap(np.array([np.nan])).users == 0
     assert math.isnan(metrics.paired_ratio(np.array([1.0]), np.array([0.0])).mean)
+
+
+@given(st.integers(1, 6), st.integers(1, 8), st.integers(0, 2**31))
+@settings(max_examples=60, deadline=None)
+def test_places_say_where_the_hits_are(users: int, k: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lists = np.stack([rng.permutation(12)[:k] for _ in range(users)])
+    lists[rng.random(lists.shape) < 0.2] = metrics.PAD
+    pairs = np.unique(np.stack([rng.integers(0, users, 20), rng.integers(0, 14, 20)]), axis=1)
+    place = metrics.places(lists, *pairs)
+    found = place >= 0
+    assert (lists[pairs[0][found], place[found]] == pairs[1][found]).all()
+    again = np.zeros(lists.shape, bool)
+    again[pairs[0][found], place[found]] = True
+    np.testing.assert_array_equal(again, metrics.hits(lists, *pairs))
+
+
+def test_rows_of_one_shopper_are_drawn_together() -> None:
+    """Each shopper's row three times over says no more than once; drawn as rows it would seem to."""
+    values = np.random.default_rng(5).random(80)
+    thrice, shopper = np.tile(values, 3), np.tile(np.arange(80), 3)
+    once, together = metrics.bootstrap(values), metrics.bootstrap(thrice, groups=shopper)
+    assert together.interval == pytest.approx(once.interval)
+    assert together.users == 240
+    apart = metrics.bootstrap(thrice)
+    assert apart.high - apart.low < 0.7 * (once.high - once.low)
+    ratio = metrics.paired_ratio(thrice, np.tile(values**2, 3), groups=shopper)
+    assert ratio.interval == pytest.approx(metrics.paired_ratio(values, values**2).interval)
