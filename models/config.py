@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lake.errors import BadInput
 
-SourceName = Literal["own_items", "co_visitation", "two_tower", "popular", "new_items"]
+SourceName = Literal["own_items", "co_visitation", "two_tower", "linear", "ials", "popular", "new_items"]
 Loss = Literal["listwise", "pairwise", "cross_entropy"]
 
 
@@ -41,6 +41,22 @@ class TwoTowerConfig(_Strict):
     max_examples: int = Field(250_000, ge=1, description="the latest examples that are trained on")
 
 
+class LinearConfig(_Strict):
+    """The linear item-to-item model."""
+
+    regularisation: float = Field(3.0, gt=0, description="times the mean of the Gram matrix's diagonal")
+    max_items: int = Field(6000, ge=1, description="the most visited items that take part; cost is their cube")
+
+
+class IalsConfig(_Strict):
+    """The implicit-feedback matrix factorisation."""
+
+    factors: int = Field(64, ge=2, le=512)
+    regularisation: float = Field(0.1, gt=0)
+    alpha: float = Field(5.0, gt=0, description="confidence of an entry is 1 + alpha x its weight")
+    iterations: int = Field(12, ge=1)
+
+
 class RankerConfig(_Strict):
     """The Wide & Deep ranker's size and training."""
 
@@ -68,6 +84,8 @@ class TrainingConfig(_Strict):
     max_queries: int = Field(20_000, ge=1, description="shoppers of a label window that become ranking examples")
     event_weights: EventWeights = EventWeights()
     two_tower: TwoTowerConfig = TwoTowerConfig()
+    linear: LinearConfig = LinearConfig()
+    ials: IalsConfig = IalsConfig()
     ranker: RankerConfig = RankerConfig()
 
     @classmethod

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from models.snapshot import Snapshot
 
-SOURCES = ("own_items", "co_visitation", "two_tower", "popular", "new_items")
+SOURCES = ("own_items", "co_visitation", "two_tower", "linear", "ials", "popular", "new_items")
 """Candidate sources by name; `Ranked.source` and `lists.source` speak of positions in, or names of, this tuple."""
 
 NO_SCORE = np.float32(-np.inf)
@@ -109,20 +109,3 @@ class Ranked:
             np.concatenate([part.source for part in parts]),
             np.concatenate([part.sources_rank for part in parts]),
         )
-
-
-@dataclass(frozen=True)
-class Related:
-    """Partners of items: sorted by owner, then score descending, then item ascending.
-
-    Attributes:
-        owner: int32 `[rows]`, position in the items asked for.
-        item: int32 `[rows]`, index into `Snapshot.items`.
-        score: float32 `[rows]`.
-        source: int8 `[rows]`, position in `SOURCES`: `co_visitation` or `two_tower`.
-    """
-
-    owner: Ints
-    item: Ints
-    score: Floats
-    source: NDArray[np.int8]

@@ -1,6 +1,7 @@
 """What each shopper did with each item: the distinct pairs of a snapshot, with their clocks and counts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -94,6 +95,18 @@ class History:
             visits_ago=_visits_ago(user, day, owner, last.astype(np.int64)),
             keys=keys,
         )
+
+    @cached_property
+    def usual_gap(self) -> float:
+        """Days between two visits of a shopper to an item, the log's median; infinite where nobody ever came back."""
+        again = self.visits >= 2
+        gaps = (self.first_age[again] - self.last_age[again]) / np.maximum(self.visits[again] - 1, 1)
+        return float(np.median(gaps)) if len(gaps) else float("inf")
+
+    @property
+    def memory_days(self) -> float:
+        """Age at which a visit says half as much about taste: twice the log's rhythm, a week to a quarter."""
+        return float(np.clip(2 * self.usual_gap, 7.0, 90.0))
 
     @property
     def user(self) -> Ints:

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from models.candidates.co_visitation import CoVisitation
 from models.candidates.history import History
+from models.candidates.ials import Ials
+from models.candidates.linear import Linear
 from models.candidates.new_items import NewItems
 from models.candidates.own_items import OwnItems
 from models.candidates.popular import Popular
 from models.candidates.two_tower_source import TwoTower
 from models.config import TrainingConfig
-from models.interface import SOURCES, Floats, Ints, Reasons, Scorer, Source
+from models.interface import NO_SCORE, SOURCES, Floats, Ints, Reasons, Scorer, Source
 from models.snapshot import Snapshot
 
 FUSION_RANKS = 20.0
@@ -26,6 +28,8 @@ def make_sources(config: TrainingConfig, two_tower: Mapping[str, NDArray[Any]] |
     made: dict[str, Source] = {
         "own_items": OwnItems(config.event_weights),
         "co_visitation": CoVisitation(config.event_weights),
+        "linear": Linear(config.linear, config.event_weights),
+        "ials": Ials(config.ials, config.event_weights, config.seed),
         "popular": Popular(config.event_weights),
         "new_items": NewItems(),
     }
@@ -68,27 +72,28 @@ class Union:
         size = int(np.clip(memory_mb * 1e6 / (30 * 4 * max(len(self.snapshot.items), 1)), 1, 512))
         return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
-    def block(self, rows: Ints, depth: int | None = None) -> Block:
+    def block(self, rows: Ints, *, only_new: bool = False) -> Block:
         """Score all items for some users.
 
         Args:
-            depth: proposals a source; default as configured.
+            only_new: leave out what the user touched before.
         """
         signals: dict[str, Floats] = {}
         ranks = np.zeros((len(SOURCES), len(rows), len(self.snapshot.items)), np.int16)
+        user, at = self.history.spans(rows)
+        item = self.history.item[at]
         for name, scorer in self.scorers.items():
             found = scorer.signals(rows)
+            if only_new:
+                found[name][user, item] = NO_SCORE
             signals |= found
-            best, valid = top(found[name], depth or self.config.per_source)
+            best, valid = top(found[name], self.config.per_source)
             batch, place = np.nonzero(valid)
             ranks[SOURCES.index(name), batch, best[batch, place]] = place + 1
         return Block(rows, signals, ranks)
 
-    def candidates(self, block: Block, count: int, *, only_new: bool = False) -> tuple[Ints, Ints]:
+    def candidates(self, block: Block, count: int) -> tuple[Ints, Ints]:
         """The pairs to be ranked: at most `count` a user, those that the sources agree on first.
-
-        Args:
-            only_new: leave out what the user touched before.
 
         Returns:
             Position in the batch and item, sorted by both.
@@ -97,9 +102,6 @@ class Union:
         keys = np.unique(proposed_to * np.int64(self.history.items) + proposed)
         batch: Ints = (keys // self.history.items).astype(np.int32)
         items: Ints = (keys % self.history.items).astype(np.int32)
-        if only_new:
-            keep = self.history.find(block.rows[batch], items) < 0
-            batch, items = batch[keep], items[keep]
         ranks = block.ranks_at(batch, items)
         fused = np.where(ranks > 0, 1.0 / (FUSION_RANKS + ranks), 0.0).sum(axis=1)
         order = np.lexsort((items, -fused, batch))

@@ -66,7 +66,13 @@ class Examples:
 
 
 def build(
-    union: Union, gains: Mapping[str, Mapping[str, float]], *, max_queries: int, seed: int, memory_mb: int
+    union: Union,
+    gains: Mapping[str, Mapping[str, float]],
+    *,
+    max_queries: int,
+    seed: int,
+    memory_mb: int,
+    only_new: bool = False,
 ) -> Examples:
     """Make the examples of one label window.
 
@@ -74,6 +80,7 @@ def build(
         union: the sources as of the day before the window; whatever they were trained on ended there, too.
         gains: user -> item -> gain, of the window.
         max_queries: shoppers drawn at most.
+        only_new: make queries for lists of what the shopper never touched.
 
     Returns:
         Queries whose candidates hold at least one positive; shoppers ascending. What was touched but not proposed is
@@ -85,14 +92,14 @@ def build(
         users = users[np.sort(np.random.default_rng(seed).choice(len(users), max_queries, replace=False))]
     rows, parts = snapshot.rows_of(list(users)), []
     for part in union.batches(len(users), memory_mb):
-        block = union.block(rows[part])
+        block = union.block(rows[part], only_new=only_new)
         batch, items = union.candidates(block, union.config.candidates)
         gain = _gains(gains, users[part], batch, items, snapshot.item_index)
         asked = np.bincount(batch[gain > 0], minlength=part.stop - part.start) > 0
         keep = asked[batch]
         lengths = np.bincount(batch[keep], minlength=len(asked))[asked]
         ptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        pairs = features.of(block, batch[keep], items[keep])
+        pairs = features.of(block, batch[keep], items[keep], only_new=only_new)
         parts.append(Examples(pairs, gain[keep], ptr, users[part][asked]))
     return Examples.concatenate(parts) if parts else _none()
 

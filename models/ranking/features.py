@@ -20,6 +20,8 @@ SIGNALS = (
     "co_next",
     "co_latest",
     "two_tower",
+    "linear",
+    "ials",
     "popular",
     "new_items",
 )
@@ -39,6 +41,7 @@ NAMES: tuple[str, ...] = (
     *(f"user_{name}" for name in USER_COUNTS),
     *("user_idle", "user_age", "user_session_depth", "user_return_rate"),
     *("price_fit", "price_distance", "category_affinity", "brand_affinity"),
+    "only_new",
 )
 """The dense features by name, in order: the feature schema of a bundle."""
 
@@ -71,12 +74,13 @@ class PairFeatures:
         places = [zlib.crc32(name.encode()) & 0x7FFFFFFF for name in snapshot.countries]
         self._place = np.array([*places, 0], np.int64)
 
-    def of(self, block: Block, batch: Ints, items: Ints) -> Pairs:
+    def of(self, block: Block, batch: Ints, items: Ints, *, only_new: bool) -> Pairs:
         """Features of pairs.
 
         Args:
             batch: int32 `[pairs]`, position in `block.rows`.
             items: int32 `[pairs]`.
+            only_new: whether the list asked for holds only what the shopper never touched.
         """
         rows = block.rows[batch]
         at = self.union.history.find(rows, items)
@@ -88,6 +92,7 @@ class PairFeatures:
             self._item[items],
             np.where((rows >= 0)[:, None], self._user[rows] if len(self._user) else 0.0, 0.0),
             self._fit(rows, items),
+            np.full((len(items), 1), only_new, np.float32),
         ]
         dense = np.concatenate(parts, axis=1).astype(np.float32)
         return Pairs(dense, self._crosses(rows, items, at, ranks), self._hash[items].astype(np.int32))

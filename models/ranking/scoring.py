@@ -49,13 +49,12 @@ def rank(
 ) -> Ranked:
     """Candidates of users, ranked; see `Bundle.score`."""
     features = PairFeatures(union) if ranker is not None else None
-    depth = union.config.per_source * (2 if only_new else 1)
     parts = []
     for part in union.batches(len(rows), memory_mb):
-        block = union.block(rows[part], depth)
-        batch, items = union.candidates(block, count, only_new=only_new)
+        block = union.block(rows[part], only_new=only_new)
+        batch, items = union.candidates(block, count)
         if features is not None and ranker is not None:
-            score = forward(ranker, features.of(block, batch, items))
+            score = forward(ranker, features.of(block, batch, items, only_new=only_new))
         else:
             score = untrained(block, batch, items)
         ranks = block.ranks_at(batch, items)
@@ -80,7 +79,7 @@ def score_pairs(union: Union, ranker: Arrays | None, rows: Ints, items: Ints, *,
         block = union.block(users[part].astype(np.int32))
         batch = (owner[mine] - part.start).astype(np.int32)
         if features is not None and ranker is not None:
-            out[mine] = forward(ranker, features.of(block, batch, items[mine]))
+            out[mine] = forward(ranker, features.of(block, batch, items[mine], only_new=False))
         else:
             out[mine] = untrained(block, batch, items[mine])
     return out

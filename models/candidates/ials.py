@@ -1,0 +1,78 @@
+"""iALS: factors of shoppers and items from implicit feedback (Hu, Koren, Volinsky, ICDM 2008), by `implicit`."""
+
+import numpy as np
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from models.candidates.history import History
+from models.candidates.nearest import nearest_of_history
+from models.config import EventWeights, IalsConfig
+from models.interface import NO_SCORE, Floats, Ints, Reasons
+from models.snapshot import Snapshot
+
+
+def factorise(
+    matrix: sparse.csr_matrix, *, factors: int, regularisation: float, alpha: float, iterations: int, seed: int
+) -> tuple[Floats, Floats]:
+    """Factors whose products rank what a shopper prefers.
+
+    Args:
+        matrix: CSR `[users, items]`, how sure a preference is; confidence is `1 + alpha * matrix`.
+
+    Returns:
+        float32 `[users, factors]` and `[items, factors]`; zeros for who or what has no entry.
+    """
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    # implicit runs threads of its own; those of BLAS below them only stand in each other's way.
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=factors, regularization=regularisation, alpha=alpha, iterations=iterations, random_state=seed
+        )
+        model.fit(matrix.tocsr().astype(np.float32), show_progress=False)
+    return np.asarray(model.user_factors, np.float32), np.asarray(model.item_factors, np.float32)
+
+
+class Ials:
+    """iALS over the decayed histories of the snapshot, fitted when it is made ready: it is never older than the day."""
+
+    name = "ials"
+
+    def __init__(self, config: IalsConfig, weights: EventWeights, seed: int) -> None:
+        self.config = config
+        self.weights = weights
+        self.seed = seed
+
+    def prepare(self, snapshot: Snapshot) -> "IalsScorer":
+        return IalsScorer(History.of(snapshot, self.weights), self.config, self.seed)
+
+
+class IalsScorer:
+    """See `Ials`; `users` and `items` are float32 `[n, factors]`."""
+
+    def __init__(self, history: History, config: IalsConfig, seed: int) -> None:
+        self.history = history
+        everybody = np.arange(len(history.ptr) - 1, dtype=np.int32)
+        said = np.exp2(-np.maximum(history.last_age, 0.0) / history.memory_days).astype(np.float32)
+        matrix = history.matrix(everybody, said)
+        if matrix.nnz:
+            self.users, self.items = factorise(matrix, **config.model_dump(), seed=seed)
+        else:
+            self.users, self.items = (np.zeros((size, config.factors), np.float32) for size in matrix.shape)
+        self._met = np.bincount(history.item, minlength=history.items) > 0
+
+    def scores(self, rows: Ints) -> Floats:
+        block = np.full((len(rows), self.history.items), NO_SCORE, np.float32)
+        known = np.flatnonzero(rows >= 0)
+        if len(known):
+            found = self.users[rows[known]] @ self.items.T
+            block[known] = np.where((found > 0) & self._met, found, NO_SCORE)
+        return block
+
+    def signals(self, rows: Ints) -> dict[str, Floats]:
+        return {"ials": self.scores(rows)}
+
+    def explain(self, rows: Ints, items: Ints) -> Reasons:
+        """The item of the history whose factors lie closest to the item's."""
+        code = np.full(len(rows), "similar", dtype=object)
+        return Reasons(code, nearest_of_history(self.history, self.items, rows, items).astype(object))
