@@ -14,7 +14,7 @@ import fcntl
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,11 +33,19 @@ log = logging.getLogger("nightshelf.two_tower")
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def fit(name: str, workdir: Path, config: TrainingConfig, device: Device, epochs: int | None) -> dict[str, Any]:
+def fit(
+    name: str,
+    workdir: Path,
+    config: TrainingConfig,
+    device: Device,
+    epochs: int | None,
+    watch: Callable[[int, float], None] | None = None,
+) -> dict[str, Any]:
     """Train one two-tower, or take up where a killed training stopped.
 
     Args:
         epochs: how many to run; None = until the held-out recall stops rising.
+        watch: told the number of each epoch and its held-out recall; what it raises ends the training.
 
     Returns:
         epochs, held-out recall (None without held-out days), examples and seconds.
@@ -59,7 +67,7 @@ def fit(name: str, workdir: Path, config: TrainingConfig, device: Device, epochs
     with device.strategy.scope():
         model = TwoTowerModel(data, size, device.compute_dtype)
         model.compile(optimizer=tf.keras.optimizers.legacy.Adam(size.learning_rate))
-    best = KeepBest(folder, held_out_batch(data, size), data, size.patience if epochs is None else None)
+    best = KeepBest(folder, held_out_batch(data, size), data, size.patience if epochs is None else None, watch)
     model.fit(
         batches(data, size, config.seed),
         epochs=epochs or size.max_epochs,

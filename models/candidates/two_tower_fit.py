@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from models.config import TwoTowerConfig
 log = logging.getLogger("nightshelf.two_tower")
 
 Arrays = Mapping[str, NDArray[Any]]
+Watch = Callable[[int, float], None]
+"""Told after each epoch its number, from 1, and the held-out recall; what it raises ends the training."""
 RECALL_AT = 100
 MAX_HELD_OUT = 4000
 
@@ -70,10 +72,19 @@ class KeepBest(tf.keras.callbacks.Callback):
 
     Args:
         patience: epochs without a better recall before stopping; None = run to the end and keep the last.
+        watch: see `Watch`; called where there is a recall.
     """
 
-    def __init__(self, folder: Path, asked: dict[str, tf.Tensor] | None, data: Arrays, patience: int | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        asked: dict[str, tf.Tensor] | None,
+        data: Arrays,
+        patience: int | None,
+        watch: Watch | None = None,
+    ) -> None:
         super().__init__()
+        self._watch = watch
         self._weights, self._state = folder / "best.weights.npz", folder / "best.json"
         self._asked = asked if patience is not None else None
         self._targets, self._ptr = data["held_targets"], data["held_ptr"]
@@ -98,6 +109,8 @@ class KeepBest(tf.keras.callbacks.Callback):
             self._state.write_text(json.dumps({"epochs": self.epochs, "recall": recall}))
         elif epoch + 1 - self.epochs >= self._patience:
             self.model.stop_training = True
+        if self._watch and recall is not None:
+            self._watch(epoch + 1, recall)
 
     def restore(self, model: Any) -> None:
         """Put the best weights back."""

@@ -6,6 +6,7 @@ and a small embedding of the item. The loss compares the candidates of one query
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,14 @@ def fit(
     seed: int,
     epochs: int | None = None,
     scale: tuple[Floats, Floats] | None = None,
+    watch: Callable[[int, Arrays], None] | None = None,
 ) -> Fitted:
     """Train a ranker; a killed training goes on after its last whole epoch.
 
     Args:
         workdir: folder of this fit's checkpoints.
         epochs: how many to run on all queries; None = hold out users and stop when their loss stops falling.
+        watch: told the number of each epoch, from 1, and the ranker as of then; what it raises ends the training.
 
     Raises:
         BadInput: a feature is no finite number, or the loss became NaN or infinite; names feature or batch.
@@ -102,6 +105,8 @@ def fit(
             optimizer=keras.optimizers.Adam(config.learning_rate), loss=_mean_loss(LOSSES[config.loss], config)
         )
     callbacks: list[Any] = [_stop_on_nan(), keras.callbacks.BackupAndRestore(str(workdir / "backup"))]
+    if watch:
+        callbacks.append(_told(watch, lambda: _export(model, config, mean, spread)))
     if held.any():
         callbacks.append(keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True))
     history = model.fit(
@@ -192,6 +197,15 @@ def load(model: Any, arrays: Arrays, config: RankerConfig) -> None:
     model.get_layer("item_table").set_weights([arrays["item_table"]])
     for layer in range(len(config.hidden) + 1):
         model.get_layer(f"deep_{layer}").set_weights([arrays[f"kernel_{layer}"], arrays[f"bias_{layer}"]])
+
+
+def _told(watch: Callable[[int, Arrays], None], arrays: Callable[[], Arrays]) -> Any:
+    import keras
+
+    def tell(epoch: int, logs: dict[str, Any] | None = None) -> None:
+        watch(epoch + 1, arrays())
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=tell)
 
 
 def _stop_on_nan() -> Any:
