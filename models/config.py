@@ -39,6 +39,18 @@ class TwoTowerConfig(_Strict):
     max_epochs: int = Field(12, ge=1)
     patience: int = Field(2, ge=1, description="epochs without a better held-out recall before stopping")
     max_examples: int = Field(250_000, ge=1, description="the latest examples that are trained on")
+    warm_epochs: int = Field(
+        2, ge=0, description="epochs of a later fit, from the weights of the fit before; 0 = anew, as long as the first"
+    )
+    encoder: Literal["mean", "attention"] = Field("mean", description="how the query tower reads a history")
+    loss: Literal["softmax", "bpr", "cross_entropy"] = Field("softmax", description="over a step's candidates")
+    log_q: Literal["counts", "streaming", "off"] = Field(
+        "counts", description="where the correction for often sampled items takes its frequencies from"
+    )
+    uniform_negatives: int = Field(
+        0, ge=0, description="items drawn evenly from the catalogue, further negatives of a step"
+    )
+    hard_negatives: int = Field(0, ge=0, description="only so many of the strongest negatives count; 0 = all")
 
 
 class LinearConfig(_Strict):
