@@ -74,10 +74,10 @@ class RankerConfig(_Strict):
 
     loss: Loss = "listwise"
     hidden: tuple[int, ...] = (64, 32)
-    dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.3, ge=0, lt=1)
     item_dim: int = Field(4, ge=0, description="dimensions of the deep part's item embedding; 0 = none")
     cross_buckets: int = Field(8192, ge=2, description="buckets of the wide part's hashed crosses")
-    wide_l2: float = Field(1e-4, ge=0)
+    table_l2: float = Field(1e-2, ge=0, description="pull of the crosses' weights and the item embedding to zero")
     batch_queries: int = Field(32, ge=1, description="shoppers a step")
     learning_rate: float = Field(1e-3, gt=0)
     max_epochs: int = Field(30, ge=1)
@@ -93,6 +93,9 @@ class TrainingConfig(_Strict):
     per_source: int = Field(100, ge=1, description="candidates that a source proposes for a shopper")
     candidates: int = Field(200, ge=1, description="candidates of a shopper that are ranked")
     window_days: int | None = Field(None, ge=1, description="length of a label window; None = by length of the log")
+    label_windows: int | None = Field(
+        None, ge=2, le=20, description="windows that teach the ranker, where the log has room; None = by its events"
+    )
     max_queries: int = Field(20_000, ge=1, description="shoppers of a label window that become ranking examples")
     event_weights: EventWeights = EventWeights()
     two_tower: TwoTowerConfig = TwoTowerConfig()

@@ -1,29 +1,30 @@
 """Trains both stages as of a day and registers them as one bundle.
 
 `python -m models.training --ds T [--config JSON] [--workdir DIR] [--promote auto|never|always]`; `--plan` only prints
-the days whose features it needs. With label windows of h days:
+the days whose features it needs. With N label windows of h days (see
+`windows`), for each window the cut being the day before it:
 
-1. stage one is trained on what was known at T-2h;
-2. its candidates at T-2h and at T-h, labelled by the h days after, become ranking examples;
-3. a ranker on the first window, with that stage one, is the *trial*: judged on the second window, which it never saw;
-4. the final ranker learns from both windows, for as many epochs as the trial needed;
-5. stage one is trained anew on everything up to T (while 2 to 4 run), and both become the bundle.
+1. stage one is trained up to each cut in turn, and last up to T;
+2. its candidates at each cut, labelled by the window after, become ranking examples: once for lists of everything,
+   once for lists of what the shopper never touched;
+3. a ranker on all windows but the last, with stage one of the last cut, is the *trial*: judged on the last window;
+4. the final ranker learns from all windows, for as many epochs as the trial needed;
+5. stage one up to T and that ranker become the bundle.
 """
 
 import json
 import logging
-import shutil
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from lake.clock import parse_day
+from lake.clock import DayRange, parse_day
 from lake.command import finish
 from lake.errors import BadInput
 from lake.settings import Settings
@@ -33,10 +34,11 @@ from models.candidates import two_tower_data
 from models.candidates.two_tower_process import TwoTowerProcess
 from models.candidates.union import Union, make_sources
 from models.config import TrainingConfig
+from models.delivery import deliver, manifest
 from models.device import Device, choose
+from models.promotion import Mode
 from models.ranking import examples
 from models.ranking.examples import Examples
-from models.ranking.features import CROSSES, NAMES
 from models.snapshot import Snapshot
 from models.stages import Stages, fingerprint, prune
 from models.windows import Windows
@@ -44,15 +46,14 @@ from models.windows import Windows
 log = logging.getLogger("nightshelf.training")
 
 Arrays = Mapping[str, NDArray[Any]]
-Promote = Literal["auto", "never", "always"]
 FEWEST_QUERIES = 20
 """Shoppers with a candidate touched that a ranker needs to learn anything."""
-CODE = 3
+CODE = 4
 """Raised when the same input would now give another bundle, so that finished stages are not taken for it."""
 
 
 def run(
-    settings: Settings, ds: date, config: TrainingConfig, workdir: Path | None = None, promote: Promote = "auto"
+    settings: Settings, ds: date, config: TrainingConfig, workdir: Path | None = None, promote: Mode = "auto"
 ) -> dict[str, Any]:
     """Train, register and settle whether the bundle becomes champion.
 
@@ -75,11 +76,9 @@ def run(
         why = f"{len(now.users)} shoppers (MIN_SHOPPERS={settings.min_shoppers})" if windows else "the log is too short"
         folder = Stages(root, fingerprint([CODE, config.get_config(), why, now]), 0).folder
         return _fallback(settings, now, config, folder, promote, why)
-    past = Snapshot.load(settings, windows.past, exact=True)
-    middle = Snapshot.load(settings, windows.middle, exact=True)
-    key = fingerprint([CODE, config.get_config(), windows.days, now, past, middle])
-    stages = Stages(root, key, 9)
-    return _full(settings, windows, config, stages, promote, (past, middle, now))
+    cuts = {cut: Snapshot.load(settings, cut, exact=True) for cut in windows.cuts}
+    key = fingerprint([CODE, config.get_config(), windows.days, now, *cuts.values()])
+    return _full(settings, windows, config, Stages(root, key, 3 * len(cuts) + 5), promote, cuts, now)
 
 
 def _full(
@@ -87,57 +86,76 @@ def _full(
     windows: Windows,
     config: TrainingConfig,
     stages: Stages,
-    promote: Promote,
-    snapshots: tuple[Snapshot, Snapshot, Snapshot],
+    promote: Mode,
+    cuts: Mapping[date, Snapshot],
+    now: Snapshot,
 ) -> dict[str, Any]:
-    past, middle, now = snapshots
+    fits = [day.isoformat() for day in (*cuts, now.as_of)] if "two_tower" in config.sources else []
     towers: Arrays | None = None
-    with TwoTowerProcess(stages.folder) as process:
-        if "two_tower" in config.sources:
-            _prepare(stages, config, past, now, windows.days)
+    learned: list[Examples] = []
+    with TwoTowerProcess(stages.folder, fits) as process:
+        if fits:
+            _prepare(stages, config, [*cuts.values(), now], windows.days)
             process.start()
-            stages.value("stage one to T-2h", lambda: process.wait("past"))
-            towers = process.arrays("past")
-
-        def made(snapshot: Snapshot, window: Any) -> Arrays:
-            union = Union(make_sources(config, towers), config, snapshot)
-            gains = labels.gains(settings, window.first, window.last, config.event_weights)
-            bound = {"max_queries": config.max_queries, "memory_mb": settings.scoring_memory_mb, "seed": config.seed}
-            return examples.build(union, gains, **bound).arrays()
-
-        first = Examples.of(stages.arrays("examples of the first window", lambda: made(past, windows.first)))
-        second = Examples.of(stages.arrays("examples of the second window", lambda: made(middle, windows.second)))
-        if min(len(first), len(second)) < FEWEST_QUERIES:
-            why = f"only {len(first)} and {len(second)} shoppers to learn from in the label windows"
+        for cut, snapshot in cuts.items():
+            towers = _stage_one(stages, process, cut) if fits else None
+            known, window = towers, windows.after(cut)
+            made = stages.arrays(f"examples after {cut}", partial(_examples, settings, config, snapshot, known, window))
+            learned.append(Examples.of(made))
+        if len(learned[-1]) < FEWEST_QUERIES or sum(map(len, learned[:-1])) < FEWEST_QUERIES:
+            why = f"only {', '.join(str(len(part)) for part in learned)} queries to learn from in the label windows"
             return _fallback(settings, now, config, stages.folder, promote, why)
         device = choose(settings)
-        trial_ranker = _ranker(stages, "ranker of the trial", first, config, device, None)
-        both = Examples.concatenate([first, second])
-        ranker = _ranker(stages, "ranker", both, config, device, int(trial_ranker["epochs"]))
-        trial = Bundle(
-            {"trained_through": windows.middle.isoformat(), "kind": "full"}, config, towers, _weights(trial_ranker)
-        )
-        metrics = stages.value("evaluation", lambda: _measure(settings, trial, windows, middle))
-        if "two_tower" in config.sources:
-            stages.value("stage one to T", lambda: process.wait("final"))
-            towers = process.arrays("final")
-    learned = {"queries": [len(first), len(second)], "ranker_epochs": int(trial_ranker["epochs"])}
-    manifest = _manifest(now, config, "full", metrics) | {"learned": learned, "window_days": windows.days}
-    bundle = Bundle(manifest, config, towers, _weights(ranker))
-    return _deliver(settings, bundle, stages.folder, stages.seconds, trial, windows, promote)
+        trial_ranker = _ranker(stages, "ranker of the trial", learned[:-1], config, device, None)
+        ranker = _ranker(stages, "ranker", learned, config, device, int(trial_ranker["epochs"]))
+        origin = {"trained_through": windows.test_cut.isoformat(), "kind": "full"}
+        trial = Bundle(origin, config, towers, _weights(trial_ranker))
+        metrics = stages.value("evaluation", lambda: _measure(settings, trial, windows, cuts[windows.test_cut]))
+        if fits:
+            towers = _stage_one(stages, process, now.as_of)
+    told = {"queries": [len(part) for part in learned], "ranker_epochs": int(trial_ranker["epochs"])}
+    provenance = manifest(now, config, "full", metrics) | {"learned": told, "window_days": windows.days}
+    bundle = Bundle(provenance, config, towers, _weights(ranker))
+    return deliver(settings, bundle, stages.folder, stages.seconds, trial, windows, promote)
 
 
-def _prepare(stages: Stages, config: TrainingConfig, past: Snapshot, now: Snapshot, held_out_days: int) -> None:
+def _prepare(stages: Stages, config: TrainingConfig, snapshots: Sequence[Snapshot], held_out_days: int) -> None:
+    """Lay out what each fit of the two-tower reads; the first holds days out to learn how long to train."""
     (stages.folder / "config.json").write_text(json.dumps(config.get_config()))
-    stages.arrays("past", lambda: two_tower_data.inputs(past, config, held_out_days))
-    stages.arrays("final", lambda: two_tower_data.inputs(now, config, 0))
+    for number, snapshot in enumerate(snapshots):
+        held_out = 0 if number else held_out_days
+        stages.arrays(f"{snapshot.as_of}", partial(two_tower_data.inputs, snapshot, config, held_out))
+
+
+def _stage_one(stages: Stages, process: TwoTowerProcess, day: date) -> Arrays:
+    stages.value(f"stage one to {day}", lambda: process.wait(day.isoformat()))
+    return process.arrays(day.isoformat())
+
+
+def _examples(
+    settings: Settings, config: TrainingConfig, snapshot: Snapshot, towers: Arrays | None, window: DayRange
+) -> Arrays:
+    """The queries of one window, for lists of everything and for lists of what was never touched."""
+    union = Union(make_sources(config, towers), config, snapshot)
+    gains = labels.gains(settings, window.first, window.last, config.event_weights)
+    build = partial(
+        examples.build,
+        union,
+        gains,
+        max_queries=config.max_queries,
+        seed=config.seed,
+        memory_mb=settings.scoring_memory_mb,
+    )
+    return Examples.concatenate([build(only_new=only_new) for only_new in (False, True)]).arrays()
 
 
 def _ranker(
-    stages: Stages, name: str, data: Examples, config: TrainingConfig, device: Device, epochs: int | None
+    stages: Stages, name: str, parts: Sequence[Examples], config: TrainingConfig, device: Device, epochs: int | None
 ) -> Arrays:
     def make() -> dict[str, NDArray[Any]]:
         from models.ranking import wide_deep
+
+        data = Examples.concatenate(list(parts))
 
         folder = stages.folder / name.replace(" ", "_")
         fitted = wide_deep.fit(data, config.ranker, device, folder, seed=config.seed, epochs=epochs)
@@ -150,95 +168,27 @@ def _weights(arrays: Arrays) -> Arrays:
     return {name: values for name, values in arrays.items() if name != "epochs"}
 
 
-def _measure(settings: Settings, trial: Bundle, windows: Windows, middle: Snapshot) -> dict[str, Any]:
-    """The trial against the baselines on the second window, and the AUC that later days are held against."""
+def _measure(settings: Settings, trial: Bundle, windows: Windows, cut: Snapshot) -> dict[str, Any]:
+    """The trial against the baselines on the last window, and the AUC that later days are held against."""
     from models.auc_estimator import reference
     from models.evaluation import evaluate_bundles
 
+    window = windows.after(cut.as_of)
     try:
-        measured: dict[str, Any] = evaluate_bundles(settings, {"trial": trial}, middle, windows.second).as_dict()
+        measured: dict[str, Any] = evaluate_bundles(settings, {"trial": trial}, cut, window).as_dict()
     except BadInput as error:
         measured = {"not_evaluated": str(error)}
-    return {**measured, **reference(trial, settings, windows.second.first, windows.second.last)}
+    return {**measured, **reference(trial, settings, window.first, window.last)}
 
 
 def _fallback(
-    settings: Settings, now: Snapshot, config: TrainingConfig, folder: Path, promote: Promote, why: str
+    settings: Settings, now: Snapshot, config: TrainingConfig, folder: Path, promote: Mode, why: str
 ) -> dict[str, Any]:
     """A bundle of own and popular items, for a shop that is still too small to learn from."""
     log.warning("no models are trained: %s; the bundle ranks own and popular items", why)
     simple = config.model_copy(update={"sources": tuple(s for s in config.sources if s in ("own_items", "popular"))})
-    bundle = Bundle(_manifest(now, simple, "fallback", {}) | {"why": why}, simple)
-    return _deliver(settings, bundle, folder, {}, bundle, None, promote)
-
-
-def _manifest(now: Snapshot, config: TrainingConfig, kind: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    reference = {name: value for name, value in metrics.items() if name.startswith("reference_")}
-    return {
-        "kind": kind,
-        "trained_through": now.as_of.isoformat(),
-        "sources": list(config.sources),
-        "features": {"dense": list(NAMES), "crosses": list(CROSSES)},
-        "users": len(now.users),
-        "items": len(now.items),
-        "events": len(now.events),
-        "delta_versions": now.versions,
-        "partitions": now.partitions,
-        "metrics": dict(metrics),
-        "code": _code_version(),
-        **reference,
-    }
-
-
-def _code_version() -> str:
-    """What `git describe` says of the checkout; `unknown` outside of one."""
-    command = ["git", "describe", "--always", "--dirty", "--tags"]
-    where = Path(__file__).parent
-    try:
-        return (
-            subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=10).stdout.strip() or "unknown"
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-
-
-def _deliver(
-    settings: Settings,
-    bundle: Bundle,
-    folder: Path,
-    seconds: Mapping[str, float],
-    trial: Bundle,
-    windows: Windows | None,
-    promote: Promote,
-) -> dict[str, Any]:
-    """Save, register, settle. A bundle saved by an earlier try is registered as it is: registering twice is one."""
-    from models.promotion import settle
-    from models.registry import Registry
-
-    path, ds = folder / "bundle", bundle.trained_through
-    if not (path / "manifest.json").is_file():
-        half = folder / "bundle.half"
-        shutil.rmtree(half, ignore_errors=True)
-        bundle.save(half).replace(path)
-    saved = json.loads((path / "manifest.json").read_text())
-    version = Registry(settings).register(
-        path,
-        metrics={**saved["metrics"], "seconds": dict(seconds)},
-        params=saved["config"],
-        delta_versions=saved["delta_versions"],
-        tags={"ds": ds.isoformat(), "kind": saved["kind"], "code": saved["code"]},
-    )
-    window = windows.second if windows else None
-    settled = settle(settings, version, trial, window, ds=ds, mode=promote)
-    return {
-        "version": version,
-        "promoted": settled.promote,
-        "reason": settled.reason,
-        "trained_through": ds.isoformat(),
-        "kind": saved["kind"],
-        "metrics": saved["metrics"],
-        "seconds": dict(seconds),
-    }
+    bundle = Bundle(manifest(now, simple, "fallback", {}) | {"why": why}, simple)
+    return deliver(settings, bundle, folder, {}, bundle, None, promote)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -54,7 +54,7 @@ class LinearScorer:
 
     def __init__(self, history: History, config: LinearConfig) -> None:
         self.history = history
-        self._said = np.exp2(-np.maximum(history.last_age, 0.0) / history.memory_days).astype(np.float32)
+        self._said: Floats = np.exp2(-np.maximum(history.last_age, 0.0) / history.memory_days).astype(np.float32)
         visits = np.bincount(history.item, minlength=history.items)
         most = np.lexsort((np.arange(len(visits)), -visits))[: config.max_items]
         self.items: Ints = np.sort(most[visits[most] > 0]).astype(np.int32)
@@ -62,8 +62,10 @@ class LinearScorer:
         self._place[self.items] = np.arange(len(self.items))
         everybody = np.arange(len(history.ptr) - 1, dtype=np.int32)
         matrix = self._had(everybody)
-        usual = float(matrix.multiply(matrix).sum()) / max(len(self.items), 1)
-        self.partners = ease(matrix, max(config.regularisation * usual, 1e-3)) if len(self.items) else np.zeros((0, 0))
+        self.partners: Floats = np.zeros((0, 0), np.float32)
+        if len(self.items):
+            usual = float(matrix.multiply(matrix).sum()) / len(self.items)
+            self.partners = ease(matrix, max(config.regularisation * usual, 1e-3))
 
     def _had(self, rows: Ints) -> sparse.csr_matrix:
         return self.history.matrix(rows, self._said)[:, self.items]

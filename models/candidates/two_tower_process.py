@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,19 @@ from lake.errors import BadInput, Unavailable
 log = logging.getLogger("nightshelf.two_tower")
 
 ROOT = Path(__file__).resolve().parents[2]
-FITS = ("past", "final")
 
 
 class TwoTowerProcess:
     """The process; used as a context, so that it ends with whoever waits for it.
 
     Args:
-        workdir: folder with config.json and an .npz for each of `FITS`.
+        workdir: folder with config.json and an .npz for each fit.
+        fits: their names, in order: a later one goes on from what the one before it learned.
     """
 
-    def __init__(self, workdir: Path) -> None:
+    def __init__(self, workdir: Path, fits: Sequence[str]) -> None:
         self.workdir = workdir.absolute()
+        self.fits = fits
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "TwoTowerProcess":
@@ -36,9 +38,9 @@ class TwoTowerProcess:
 
     def start(self) -> None:
         """Start, unless every fit is done already."""
-        if not all(self._done(fit).is_file() for fit in FITS):
+        if not all(self._done(fit).is_file() for fit in self.fits):
             module = "models.candidates.two_tower"
-            command = [sys.executable, "-m", module, "--workdir", str(self.workdir), "--fits", ",".join(FITS)]
+            command = [sys.executable, "-m", module, "--workdir", str(self.workdir), "--fits", ",".join(self.fits)]
             # Its result line must not become the last line of this process's own output.
             self._process = subprocess.Popen(command, cwd=ROOT, env=os.environ.copy(), stdout=sys.stderr.fileno())
 

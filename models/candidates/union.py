@@ -135,11 +135,8 @@ def top(scores: Floats, count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_
     """
     items = scores.shape[1]
     k = min(count, items)
-    best = (
-        np.argpartition(scores, items - k, axis=1)[:, items - k :]
-        if k < items
-        else np.tile(np.arange(items), (len(scores), 1))
-    )
+    # Negated, so that the many places without a score lie behind the k-th: selecting among ties is slow before it.
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < items else np.tile(np.arange(items), (len(scores), 1))
     found = np.take_along_axis(scores, best, axis=1)
     order = np.lexsort((best, -found), axis=1)
     best = np.take_along_axis(best, order, axis=1)

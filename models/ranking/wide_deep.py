@@ -54,11 +54,16 @@ def build(config: RankerConfig, mean: Floats, spread: Floats) -> Any:
         len(CROSSES) * config.cross_buckets,
         1,
         embeddings_initializer="zeros",
-        embeddings_regularizer=keras.regularizers.L2(config.wide_l2),
+        embeddings_regularizer=keras.regularizers.L2(config.table_l2),
         name="wide_table",
         dtype="float32",
     )(wide)
-    vector = keras.layers.Embedding(config.cross_buckets, max(config.item_dim, 1), name="item_table")(item)
+    vector = keras.layers.Embedding(
+        config.cross_buckets,
+        max(config.item_dim, 1),
+        embeddings_regularizer=keras.regularizers.L2(config.table_l2),
+        name="item_table",
+    )(item)
     hidden = keras.layers.Concatenate()([scaled, vector * (1.0 if config.item_dim else 0.0)])
     for layer, width in enumerate(config.hidden):
         hidden = keras.layers.Dense(width, activation="relu", name=f"deep_{layer}")(hidden)

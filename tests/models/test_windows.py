@@ -7,6 +7,7 @@ import pytest
 
 from lake.clock import shift
 from lake.errors import BadInput
+from lake.partitions import record
 from lake.settings import Settings
 from models.config import TrainingConfig
 from models.windows import Windows
@@ -26,11 +27,27 @@ def test_windows_grow_with_the_log(days: int, length: int | None, tmp_path: Path
     windows = Windows.choose(log_of(days, tmp_path), ds, TrainingConfig())
     assert (windows.days if windows else None) == length
     if windows is not None:
-        assert (
-            windows.past < windows.first.first <= windows.first.last < windows.second.first <= windows.second.last == ds
-        )
-        assert len(windows.first) == len(windows.second) == windows.days
-        assert windows.first.first - timedelta(days=1) == windows.past
+        following = [windows.after(cut) for cut in windows.cuts]
+        assert [window.first - timedelta(days=1) for window in following] == list(windows.cuts)
+        assert all(earlier.last == cut for earlier, cut in zip(following, windows.cuts[1:], strict=False))
+        assert following[-1].last == ds
+        assert {len(window) for window in following} == {windows.days}
+        assert (ds - windows.cuts[0]).days <= days - 2 * windows.days, "the first examples look back on two windows"
+
+
+@pytest.mark.parametrize(
+    ("days", "rows", "count"),
+    [(45, 10, 2), (126, 10, 3), (300, 10, 5), (300, 90_000, 5), (300, 120_000, 4), (300, 10**6, 2)],
+)
+def test_a_long_and_quiet_log_teaches_with_more_windows(days: int, rows: int, count: int, tmp_path: Path) -> None:
+    settings, ds = log_of(days, tmp_path), shift(planted.FIRST, days - 1)
+    record(settings, [("events", ds.isoformat(), rows, "0")], 0, "test")
+    windows = Windows.choose(settings, ds, TrainingConfig())
+    assert windows is not None
+    assert windows.count == count
+    fixed = Windows.choose(settings, ds, TrainingConfig(label_windows=3))
+    assert fixed is not None
+    assert fixed.count == min(3, days // (3 * windows.days))
 
 
 def test_the_plan_names_days_and_which_of_them_are_missing(tmp_path: Path) -> None:

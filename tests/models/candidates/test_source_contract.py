@@ -1,5 +1,6 @@
 """What every candidate source promises."""
 
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from lake.settings import Settings
 from models.candidates.union import Union, make_sources, top
 from models.config import TrainingConfig, TwoTowerConfig
 from models.interface import SOURCES, Scorer
+from models.ranking import scoring
 from models.snapshot import Snapshot
 from tests.models import planted
 from tests.models.candidates.towers import random_towers
@@ -71,7 +73,7 @@ def test_preparing_again_gives_the_same(scorer: Scorer, union: Union, snapshot: 
 
 def test_a_cold_user_gets_no_guess_about_a_history(union: Union) -> None:
     cold = np.array([-1], np.int32)
-    for name in ("own_items", "co_visitation", "two_tower"):
+    for name in ("own_items", "co_visitation", "two_tower", "linear", "ials"):
         assert np.isneginf(union.scorers[name].scores(cold)).all(), name
     assert np.isfinite(union.scorers["popular"].scores(cold)).any()
 
@@ -79,7 +81,8 @@ def test_a_cold_user_gets_no_guess_about_a_history(union: Union) -> None:
 def test_reasons_rest_on_what_the_shopper_did(union: Union, snapshot: Snapshot) -> None:
     rows = np.arange(20, dtype=np.int32)
     touched = snapshot.touched.toarray() > 0
-    for name, code in (("own_items", "bought"), ("co_visitation", "co"), ("two_tower", "similar")):
+    codes = {"own_items": "bought", "co_visitation": "co", "two_tower": "similar", "linear": "co", "ials": "similar"}
+    for name, code in codes.items():
         best, valid = top(union.scorers[name].scores(rows), 5)
         owner, place = np.nonzero(valid)
         told = union.scorers[name].explain(rows[owner], best[owner, place].astype(np.int32))
@@ -87,8 +90,15 @@ def test_reasons_rest_on_what_the_shopper_did(union: Union, snapshot: Snapshot) 
         assert touched[rows[owner], told.value.astype(int)].all(), name
 
 
+def proposing(union: Union, count: int) -> Union:
+    """The same sources with another number of proposals each."""
+    other = copy(union)
+    other.config = union.config.model_copy(update={"per_source": count})
+    return other
+
+
 def test_more_candidates_than_there_are_items_is_safe(union: Union, snapshot: Snapshot) -> None:
-    block = union.block(ROWS, 10 * len(snapshot.items))
+    block = proposing(union, 10 * len(snapshot.items)).block(ROWS)
     batch, items = union.candidates(block, 10 * len(snapshot.items))
     pairs = list(zip(batch.tolist(), items.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs)
@@ -97,7 +107,7 @@ def test_more_candidates_than_there_are_items_is_safe(union: Union, snapshot: Sn
 
 
 def test_the_union_agrees_with_its_sources(union: Union) -> None:
-    block = union.block(ROWS, 3)
+    block = proposing(union, 3).block(ROWS)
     for position, name in enumerate(SOURCES):
         best, valid = top(union.scorers[name].scores(ROWS), 3)
         assert (block.ranks[position] > 0).sum() == valid.sum(), name
@@ -108,9 +118,20 @@ def test_the_union_agrees_with_its_sources(union: Union) -> None:
 
 def test_only_new_leaves_out_what_the_shopper_touched(union: Union, snapshot: Snapshot) -> None:
     rows = np.arange(30, dtype=np.int32)
-    batch, items = union.candidates(union.block(rows), 200, only_new=True)
+    block = union.block(rows, only_new=True)
+    batch, items = union.candidates(block, 200)
     assert len(batch)
     assert not (snapshot.touched[rows[batch], items] > 0).any()
+    ranks = np.where(block.ranks > 0, block.ranks, 99)
+    assert set(ranks[SOURCES.index("linear")].min(axis=1)) == {1}, "ranks count from the best that may be shown"
+
+
+def test_sources_without_a_proposal_leave_an_empty_ranking(snapshot: Snapshot) -> None:
+    config = TrainingConfig(sources=("linear",))
+    nobody = Union(make_sources(config, None), config, snapshot)
+    ranked = scoring.rank(nobody, None, np.array([-1, -1], np.int32), 50)
+    assert len(ranked) == 0
+    assert [part.stop - part.start for _, part in ranked.lists(2)] == [0, 0]
 
 
 def test_top_breaks_ties_by_item_and_knows_what_was_not_proposed() -> None:

@@ -1,0 +1,85 @@
+"""From trained parts to a registered bundle: its manifest, its folder, its version, and whether it becomes champion."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lake.settings import Settings
+from models.bundle import Bundle
+from models.config import TrainingConfig
+from models.promotion import Mode, settle
+from models.ranking.features import CROSSES, NAMES
+from models.snapshot import Snapshot
+from models.windows import Windows
+
+
+def manifest(now: Snapshot, config: TrainingConfig, kind: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Provenance of a bundle as of a snapshot's day, and the figures that its training measured."""
+    reference = {name: value for name, value in metrics.items() if name.startswith("reference_")}
+    return {
+        "kind": kind,
+        "trained_through": now.as_of.isoformat(),
+        "sources": list(config.sources),
+        "features": {"dense": list(NAMES), "crosses": list(CROSSES)},
+        "users": len(now.users),
+        "items": len(now.items),
+        "events": len(now.events),
+        "delta_versions": now.versions,
+        "partitions": now.partitions,
+        "metrics": dict(metrics),
+        "code": _code_version(),
+        **reference,
+    }
+
+
+def _code_version() -> str:
+    """What `git describe` says of the checkout; `unknown` outside of one."""
+    command = ["git", "describe", "--always", "--dirty", "--tags"]
+    where = Path(__file__).parent
+    try:
+        return (
+            subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=10).stdout.strip() or "unknown"
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+
+
+def deliver(
+    settings: Settings,
+    bundle: Bundle,
+    folder: Path,
+    seconds: Mapping[str, float],
+    trial: Bundle,
+    windows: Windows | None,
+    promote: Mode,
+) -> dict[str, Any]:
+    """Save, register, settle. A bundle saved by an earlier try is registered as it is: registering twice is one."""
+    from models.registry import Registry
+
+    path, ds = folder / "bundle", bundle.trained_through
+    if not (path / "manifest.json").is_file():
+        half = folder / "bundle.half"
+        shutil.rmtree(half, ignore_errors=True)
+        bundle.save(half).replace(path)
+    saved = json.loads((path / "manifest.json").read_text())
+    version = Registry(settings).register(
+        path,
+        metrics={**saved["metrics"], "seconds": dict(seconds)},
+        params=saved["config"],
+        delta_versions=saved["delta_versions"],
+        tags={"ds": ds.isoformat(), "kind": saved["kind"], "code": saved["code"]},
+    )
+    window = windows.after(windows.test_cut) if windows else None
+    settled = settle(settings, version, trial, window, ds=ds, mode=promote)
+    return {
+        "version": version,
+        "promoted": settled.promote,
+        "reason": settled.reason,
+        "trained_through": ds.isoformat(),
+        "kind": saved["kind"],
+        "metrics": saved["metrics"],
+        "seconds": dict(seconds),
+    }
