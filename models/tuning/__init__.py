@@ -1,0 +1,1 @@
+"""Hyper-parameter search with Optuna; the command is `python -m models.tuning` (docs/tuning.md)."""
