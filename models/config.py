@@ -73,6 +73,7 @@ class RankerConfig(_Strict):
     """The Wide & Deep ranker's size and training."""
 
     loss: Loss = "listwise"
+    networks: int = Field(4, ge=1, le=16, description="deep networks from different starts, whose logits are averaged")
     hidden: tuple[int, ...] = (64, 32)
     dropout: float = Field(0.3, ge=0, lt=1)
     item_dim: int = Field(4, ge=0, description="dimensions of the deep part's item embedding; 0 = none")

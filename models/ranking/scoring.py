@@ -23,13 +23,16 @@ def forward(arrays: Arrays, pairs: Pairs) -> Floats:
     total = np.zeros(len(dense), np.float32)
     for cross, table in enumerate(arrays["wide_table"]):
         total += table[pairs.wide[:, cross] % buckets]
-    hidden = np.concatenate([dense, arrays["item_table"][pairs.item % len(arrays["item_table"])]], axis=1)
-    layers = sum(name.startswith("kernel_") for name in arrays)
-    for layer in range(layers):
-        hidden = hidden @ arrays[f"kernel_{layer}"] + arrays[f"bias_{layer}"]
-        if layer < layers - 1:
-            hidden = np.maximum(hidden, 0.0)
-    return (total + hidden[:, 0]).astype(np.float32)
+    seen = np.concatenate([dense, arrays["item_table"][pairs.item % len(arrays["item_table"])]], axis=1)
+    layers, networks = sum(name.startswith("kernel_") for name in arrays), len(arrays["bias_0"])
+    for number in range(networks):
+        hidden = seen
+        for layer in range(layers):
+            hidden = hidden @ arrays[f"kernel_{layer}"][number] + arrays[f"bias_{layer}"][number]
+            if layer < layers - 1:
+                hidden = np.maximum(hidden, 0.0)
+        total += hidden[:, 0] / networks
+    return total.astype(np.float32)
 
 
 def untrained(block: Block, batch: Ints, items: Ints) -> Floats:

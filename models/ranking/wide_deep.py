@@ -1,7 +1,10 @@
 """The Wide & Deep ranker in Keras (Cheng et al., DLRS 2016): trained here, used as arrays by `scoring`.
 
 The wide part adds one weight for each hashed cross; the deep part is a small network over the normalised dense features
-and a small embedding of the item. The loss compares the candidates of one query with each other.
+and a small embedding of the item. There are a few deep networks that differ by where they started, each with its own
+loss, and the score is their mean: a shop has few shoppers to learn from, and what one network happens to make of them
+is noise (deep ensembles, Lakshminarayanan et al., NIPS 2017). The loss compares the candidates of one query with each
+other.
 """
 
 import logging
@@ -42,7 +45,11 @@ def normalisation(dense: Floats) -> tuple[Floats, Floats]:
 
 
 def build(config: RankerConfig, mean: Floats, spread: Floats) -> Any:
-    """The network: inputs `dense`, `wide`, `item` of `[queries, candidates, ...]`, output logits, padding included."""
+    """The model: inputs `dense`, `wide`, `item` of `[queries, candidates, ...]`, output logits, padding included.
+
+    Returns:
+        A Keras model whose output is `[queries, candidates, networks]`.
+    """
     import keras
 
     dense = keras.Input((None, len(NAMES)), name="dense")
@@ -64,13 +71,22 @@ def build(config: RankerConfig, mean: Floats, spread: Floats) -> Any:
         embeddings_regularizer=keras.regularizers.L2(config.table_l2),
         name="item_table",
     )(item)
-    hidden = keras.layers.Concatenate()([scaled, vector * (1.0 if config.item_dim else 0.0)])
+    seen = keras.layers.Concatenate()([scaled, vector * (1.0 if config.item_dim else 0.0)])
+    deep = keras.layers.Concatenate()([_network(config, seen, number) for number in range(config.networks)])
+    return keras.Model([dense, wide, item], keras.ops.sum(cross[..., 0], axis=-1)[..., None] + deep)
+
+
+def _network(config: RankerConfig, hidden: Any, number: int) -> Any:
+    import keras
+
     for layer, width in enumerate(config.hidden):
-        hidden = keras.layers.Dense(width, activation="relu", name=f"deep_{layer}")(hidden)
+        hidden = keras.layers.Dense(width, activation="relu", name=_deep(number, layer))(hidden)
         hidden = keras.layers.Dropout(config.dropout)(hidden)
-    deep = keras.layers.Dense(1, name=f"deep_{len(config.hidden)}", dtype="float32")(hidden)
-    total = keras.ops.sum(cross[..., 0], axis=-1) + deep[..., 0]
-    return keras.Model([dense, wide, item], total)
+    return keras.layers.Dense(1, name=_deep(number, len(config.hidden)), dtype="float32")(hidden)
+
+
+def _deep(number: int, layer: int) -> str:
+    return f"deep_{number}_{layer}"
 
 
 def fit(
@@ -152,7 +168,7 @@ def _mean_loss(loss: Any, config: RankerConfig) -> Any:
     def mean(gain: Any, logit: Any) -> Any:
         import keras
 
-        return keras.ops.mean(loss(gain, logit))
+        return keras.ops.mean(keras.ops.stack([loss(gain, logit[..., n]) for n in range(config.networks)]))
 
     mean.__name__ = config.loss
     return mean
@@ -192,7 +208,9 @@ def _export(model: Any, config: RankerConfig, mean: Floats, spread: Floats) -> A
     item = model.get_layer("item_table").get_weights()[0] * (1.0 if config.item_dim else 0.0)
     arrays: Arrays = {"mean": mean, "spread": spread, "wide_table": wide, "item_table": item}
     for layer in range(len(config.hidden) + 1):
-        arrays[f"kernel_{layer}"], arrays[f"bias_{layer}"] = model.get_layer(f"deep_{layer}").get_weights()
+        weights = [model.get_layer(_deep(number, layer)).get_weights() for number in range(config.networks)]
+        arrays[f"kernel_{layer}"] = np.stack([kernel for kernel, _ in weights])
+        arrays[f"bias_{layer}"] = np.stack([bias for _, bias in weights])
     return arrays
 
 
@@ -201,7 +219,9 @@ def load(model: Any, arrays: Arrays, config: RankerConfig) -> None:
     model.get_layer("wide_table").set_weights([arrays["wide_table"].reshape(-1, 1)])
     model.get_layer("item_table").set_weights([arrays["item_table"]])
     for layer in range(len(config.hidden) + 1):
-        model.get_layer(f"deep_{layer}").set_weights([arrays[f"kernel_{layer}"], arrays[f"bias_{layer}"]])
+        for number in range(config.networks):
+            weights = [arrays[f"kernel_{layer}"][number], arrays[f"bias_{layer}"][number]]
+            model.get_layer(_deep(number, layer)).set_weights(weights)
 
 
 def _told(watch: Callable[[int, Arrays], None], arrays: Callable[[], Arrays]) -> Any:

@@ -25,7 +25,13 @@ USERS = ["u003", "nobody", "u001", "u042"]
 
 def random_ranker() -> dict[str, np.ndarray]:
     rng, width = np.random.default_rng(2), len(NAMES)
-    shapes = {"kernel_0": (width + 4, 6), "bias_0": (6,), "kernel_1": (6, 1), "bias_1": (1,), "item_table": (64, 4)}
+    shapes = {
+        "kernel_0": (2, width + 4, 6),
+        "bias_0": (2, 6),
+        "kernel_1": (2, 6, 1),
+        "bias_1": (2, 1),
+        "item_table": (64, 4),
+    }
     arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     wide = rng.normal(size=(len(CROSSES), 64)).astype(np.float32)
     return {**arrays, "wide_table": wide, "mean": np.zeros(width, np.float32), "spread": np.ones(width, np.float32)}
