@@ -30,9 +30,8 @@ class CoVisitationScorer:
         self.history = history
         self.partners = {name: _without_self(snapshot.co_visitation[name]) for name in RELATIONS}
         self.all: sparse.csr_matrix = sum(self.partners.values(), sparse.csr_matrix((history.items, history.items)))
-        fresh = np.exp2(-np.maximum(history.last_age, 0.0) / HALF_LIFE_DAYS)
-        self._weight = _share(history, fresh * np.log1p(history.weight))
-        self._latest = _share(history, np.where(history.visits_ago == 0, np.log1p(history.weight), 0.0))
+        self._weight = history.shares(HALF_LIFE_DAYS)
+        self._latest = history.share_of(np.where(history.visits_ago == 0, np.log1p(history.weight), 0.0))
 
     def scores(self, rows: Ints) -> Floats:
         return _proposals(self.history.matrix(rows, self._weight) @ self.all)
@@ -77,12 +76,6 @@ def _without_self(partners: sparse.csr_matrix) -> sparse.csr_matrix:
     kept = partners.tocoo()
     keep = kept.row != kept.col
     return sparse.csr_matrix((kept.data[keep], (kept.row[keep], kept.col[keep])), shape=partners.shape)
-
-
-def _share(history: History, values: Floats) -> Floats:
-    """Weights that add up to one for each user, so that long histories do not score higher."""
-    total = np.bincount(history.user, values, len(history.ptr) - 1)
-    return (values / np.maximum(total, 1e-9)[history.user]).astype(np.float32)
 
 
 def _dense(product: sparse.csr_matrix) -> Floats:

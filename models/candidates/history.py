@@ -113,6 +113,18 @@ class History:
         """int32 `[pairs]`, the pair's user."""
         return np.repeat(np.arange(len(self.ptr) - 1, dtype=np.int32), np.diff(self.ptr))
 
+    def shares(self, half_life: float) -> Floats:
+        """Weights of the pairs by recency and events, float32 `[pairs]`, that add up to one for each user.
+
+        Long histories thus do not score higher than short ones.
+        """
+        return self.share_of(np.exp2(-np.maximum(self.last_age, 0.0) / half_life) * np.log1p(self.weight))
+
+    def share_of(self, values: Floats) -> Floats:
+        """Values of the pairs, divided by their user's total."""
+        total = np.bincount(self.user, values, len(self.ptr) - 1)
+        return (values / np.maximum(total, 1e-9)[self.user]).astype(np.float32)
+
     def find(self, rows: Ints, items: Ints) -> NDArray[np.int64]:
         """Position of each pair `(rows[n], items[n])`, -1 where the user never touched the item."""
         if not len(self.keys):

@@ -1,7 +1,10 @@
-"""New items: arrivals in the categories that the shopper likes."""
+"""New items: arrivals in the categories that the shopper likes, or named like what the shopper had."""
 
 import numpy as np
 
+from models.candidates.history import History
+from models.candidates.likeness import title_vectors
+from models.config import EventWeights
 from models.interface import NO_SCORE, Floats, Ints, Reasons
 from models.snapshot import Snapshot
 
@@ -12,18 +15,21 @@ ANY_CATEGORY = 0.05
 
 
 class NewItems:
-    """Arrivals, the freshest first, weighted by the shopper's share of events in their category."""
+    """Arrivals, the freshest first, weighted by the shopper's share of events in their category and by their titles."""
 
     name = "new_items"
 
+    def __init__(self, weights: EventWeights) -> None:
+        self.weights = weights
+
     def prepare(self, snapshot: Snapshot) -> "NewItemsScorer":
-        return NewItemsScorer(snapshot)
+        return NewItemsScorer(snapshot, History.of(snapshot, self.weights))
 
 
 class NewItemsScorer:
     """See `NewItems`; `fresh` is float32 `[items]`, zero for what is not new."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, history: History) -> None:
         catalogue = snapshot.catalogue
         age = np.nan_to_num(catalogue.age_days, nan=np.inf)
         limit = min(NEW_DAYS, snapshot.days_of_history / 2)
@@ -35,18 +41,32 @@ class NewItemsScorer:
         self._names = np.array([*catalogue.categories, ""], dtype=object)
         self._affinity = snapshot.category_affinity
         self._new = np.flatnonzero(self.fresh)
+        self._history = history
+        self._share = history.shares(history.memory_days)
+        self._titles = title_vectors(list(catalogue.title))
+
+    def alike(self, rows: Ints) -> Floats:
+        """How much items are named like what the shopper had, mean cosine, float32 `[rows, items]`."""
+        words = self._history.matrix(rows, self._share) @ self._titles
+        return np.asarray((words @ self._titles.T).toarray(), np.float32)
 
     def scores(self, rows: Ints) -> Floats:
+        return self._proposals(rows, self.alike(rows))
+
+    def _proposals(self, rows: Ints, alike: Floats) -> Floats:
         block = np.full((len(rows), len(self.fresh)), NO_SCORE, np.float32)
         if len(self._new) and len(rows):
             liked = np.zeros((len(rows), self._affinity.shape[1] + 1), np.float32)
             known = rows >= 0
             liked[known, :-1] = self._affinity[rows[known]].toarray()
-            block[:, self._new] = self.fresh[self._new] * (ANY_CATEGORY + liked[:, self._category[self._new]])
+            block[:, self._new] = self.fresh[self._new] * (
+                ANY_CATEGORY + liked[:, self._category[self._new]] + alike[:, self._new]
+            )
         return block
 
     def signals(self, rows: Ints) -> dict[str, Floats]:
-        return {"new_items": self.scores(rows)}
+        alike = self.alike(rows)
+        return {"new_items": self._proposals(rows, alike), "alike": alike}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item's category; empty where the catalogue gives none."""

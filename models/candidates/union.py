@@ -31,7 +31,7 @@ def make_sources(config: TrainingConfig, two_tower: Mapping[str, NDArray[Any]] |
         "linear": Linear(config.linear, config.event_weights),
         "ials": Ials(config.ials, config.event_weights, config.seed),
         "popular": Popular(config.event_weights),
-        "new_items": NewItems(),
+        "new_items": NewItems(config.event_weights),
     }
     if two_tower is not None:
         made["two_tower"] = TwoTower(two_tower, config)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.candidates.new_items import NewItems
+from models.config import EventWeights
 from models.interface import Ints
 from models.policy.audience import Audience
 from models.policy.objectives import Exploration
@@ -27,7 +28,7 @@ class NewArrivals:
         self.rule, self._snapshot = rule, snapshot
         self._pool = np.flatnonzero(allowed & (age <= rule.days)).astype(np.int32)
         self._age = age[self._pool]
-        self._scorer = NewItems().prepare(snapshot)
+        self._scorer = NewItems(EventWeights()).prepare(snapshot)
 
     def turns(self, audience: Audience) -> tuple[Ints, Ints]:
         """Position of the list and item, in the order in which the list's slots take them."""

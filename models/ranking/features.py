@@ -24,6 +24,7 @@ SIGNALS = (
     "ials",
     "popular",
     "new_items",
+    "alike",
 )
 ITEM_COUNTS = ("views_7d", "views_30d", "carts_7d", "purchases_7d", "purchases_30d", "purchases_90d", "ratings_30d")
 USER_COUNTS = ("active_days", "distinct_items", "sessions", "purchases_30d", "views_7d", "spend")
