@@ -122,8 +122,11 @@ def fit(
     keras.config.set_dtype_policy("float32" if device.compute_dtype == "float32" else f"mixed_{device.compute_dtype}")
     with device.strategy.scope():
         model = build(config, mean, spread)
+        # XLA would compile anew for every length of the longest query, which costs more than it gives.
         model.compile(
-            optimizer=keras.optimizers.Adam(config.learning_rate), loss=_mean_loss(LOSSES[config.loss], config)
+            optimizer=keras.optimizers.Adam(config.learning_rate),
+            loss=_mean_loss(LOSSES[config.loss], config),
+            jit_compile=False,
         )
     callbacks: list[Any] = [_stop_on_nan(), keras.callbacks.BackupAndRestore(str(workdir / "backup"))]
     if watch:
@@ -168,7 +171,7 @@ def _mean_loss(loss: Any, config: RankerConfig) -> Any:
     def mean(gain: Any, logit: Any) -> Any:
         import keras
 
-        return keras.ops.mean(keras.ops.stack([loss(gain, logit[..., n]) for n in range(config.networks)]))
+        return keras.ops.mean(keras.ops.stack([loss(gain[..., 0], logit[..., n]) for n in range(config.networks)]))
 
     mean.__name__ = config.loss
     return mean
@@ -189,7 +192,8 @@ def _dataset(examples: Examples, config: RankerConfig, seed: int | None) -> Any:
         valid = at < end[:, None]
         at = tf.where(valid, at, begin[:, None])
         inputs = (tf.gather(dense, at), tf.gather(wide, at), tf.gather(item, at))
-        return inputs, tf.where(valid, tf.gather(gain, at), -1.0)
+        # As many axes as the logits have: Keras would drop the last one of a single network.
+        return inputs, tf.where(valid, tf.gather(gain, at), -1.0)[..., None]
 
     order = tf.data.Dataset.range(len(examples))
     if seed is not None:

@@ -60,7 +60,7 @@ def test_the_ranker_beats_each_single_feature_and_numpy_agrees_with_keras(
 ) -> None:
     from models.ranking import wide_deep
 
-    config = CONFIG.model_copy(update={"loss": loss})
+    config = CONFIG.model_copy(update={"loss": loss, "networks": 1 if loss == "listwise" else 2})
     fitted = wide_deep.fit(examples, config, choose(Settings(accelerator="cpu")), tmp_path, seed=3)
     score = scoring.forward(fitted.arrays, examples.pairs)
     alone = max(hits(examples, examples.pairs.dense[:, feature]) for feature in (0, 1))
