@@ -76,7 +76,11 @@ class RankerConfig(_Strict):
     networks: int = Field(4, ge=1, le=16, description="deep networks from different starts, whose logits are averaged")
     hidden: tuple[int, ...] = (64, 32)
     dropout: float = Field(0.3, ge=0, lt=1)
-    item_dim: int = Field(4, ge=0, description="dimensions of the deep part's item embedding; 0 = none")
+    item_dim: int | None = Field(
+        None,
+        ge=0,
+        description="dimensions of the deep part's item embedding; 0 = none, None = by the number of queries",
+    )
     cross_buckets: int = Field(8192, ge=2, description="buckets of the wide part's hashed crosses")
     table_l2: float = Field(1e-2, ge=0, description="pull of the crosses' weights and the item embedding to zero")
     batch_queries: int = Field(32, ge=1, description="shoppers a step")

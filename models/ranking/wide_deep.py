@@ -1,10 +1,10 @@
 """The Wide & Deep ranker in Keras (Cheng et al., DLRS 2016): trained here, used as arrays by `scoring`.
 
 The wide part adds one weight for each hashed cross; the deep part is a small network over the normalised dense features
-and a small embedding of the item. There are a few deep networks that differ by where they started, each with its own
-loss, and the score is their mean: a shop has few shoppers to learn from, and what one network happens to make of them
-is noise (deep ensembles, Lakshminarayanan et al., NIPS 2017). The loss compares the candidates of one query with each
-other.
+and, where there is enough to learn it from, a small embedding of the item. There are a few deep networks that differ by
+where they started, each with its own loss, and the score is their mean: a shop has few shoppers to learn from, and what
+one network happens to make of them is noise (deep ensembles, Lakshminarayanan et al., NIPS 2017). The loss compares the
+candidates of one query with each other.
 """
 
 import logging
@@ -27,6 +27,8 @@ from models.ranking.features import CROSSES, NAMES
 log = logging.getLogger("nightshelf.ranker")
 
 Arrays = dict[str, NDArray[Any]]
+ITEM_DIM, ENOUGH_QUERIES = 8, 20_000
+"""The item embedding of a log with enough queries; with fewer it learns the window's items by heart."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def build(config: RankerConfig, mean: Floats, spread: Floats) -> Any:
     )(wide)
     vector = keras.layers.Embedding(
         config.cross_buckets,
-        max(config.item_dim, 1),
+        max(config.item_dim or 0, 1),
         embeddings_regularizer=keras.regularizers.L2(config.table_l2),
         name="item_table",
     )(item)
@@ -116,6 +118,8 @@ def fit(
 
     started = time.monotonic()
     _refuse_non_numbers(examples.pairs.dense)
+    if config.item_dim is None:
+        config = config.model_copy(update={"item_dim": ITEM_DIM if len(examples) >= ENOUGH_QUERIES else 0})
     keras.utils.set_random_seed(seed)
     mean, spread = scale or normalisation(examples.pairs.dense)
     held = _held_out(examples, config.held_out, seed) if epochs is None else np.zeros(len(examples), np.bool_)
