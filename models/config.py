@@ -43,7 +43,9 @@ class TwoTowerConfig(_Strict):
         2, ge=0, description="epochs of a later fit, from the weights of the fit before; 0 = anew, as long as the first"
     )
     encoder: Literal["mean", "attention"] = Field("mean", description="how the query tower reads a history")
-    loss: Literal["softmax", "bpr", "cross_entropy"] = Field("softmax", description="over a step's candidates")
+    loss: Literal["softmax", "bpr", "cross_entropy"] = Field(
+        "softmax", description="over a step's candidates; cross_entropy wants a higher temperature, such as 0.3"
+    )
     log_q: Literal["counts", "streaming", "off"] = Field(
         "counts", description="where the correction for often sampled items takes its frequencies from"
     )

@@ -2,8 +2,9 @@
 
 `python -m models.candidates.two_tower --workdir DIR --fits past,final` reads `DIR/<fit>.npz` (see `two_tower_data`)
 and leaves `DIR/<fit>/arrays.npz`, a SavedModel of the query tower and `DIR/<fit>/done.json`. The first fit stops early
-on its held-out days; a later one without held-out days runs for as many epochs. A finished fit is not repeated, and a
-killed one goes on after its last whole epoch. TFRS needs the legacy Keras, to be chosen before TensorFlow is imported.
+on its held-out days; each later one goes on from the weights of the one before for `warm_epochs`, as it only adds a few
+weeks. A finished fit is not repeated, and a killed one goes on after its last whole epoch. TFRS needs the legacy Keras,
+to be chosen before TensorFlow is imported.
 """
 
 import os
@@ -14,7 +15,7 @@ import fcntl
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +31,6 @@ from models.device import Device, choose
 
 log = logging.getLogger("nightshelf.two_tower")
 
-Arrays = Mapping[str, NDArray[Any]]
-
 
 def fit(
     name: str,
@@ -40,19 +39,25 @@ def fit(
     device: Device,
     epochs: int | None,
     watch: Callable[[int, float], None] | None = None,
+    before: str | None = None,
 ) -> dict[str, Any]:
     """Train one two-tower, or take up where a killed training stopped.
 
     Args:
         epochs: how many to run; None = until the held-out recall stops rising.
         watch: told the number of each epoch and its held-out recall; what it raises ends the training.
+        before: a finished fit in `workdir` to start from; None = from random weights.
 
     Returns:
-        epochs, held-out recall (None without held-out days), examples and seconds.
+        epochs, held-out recall (None without held-out days), examples and seconds. Without any example the starting
+        weights stay, after 0 epochs.
+
+    Raises:
+        BadInput: a batch's loss is no number; names epoch and batch.
     """
     import tensorflow as tf
 
-    from models.candidates.two_tower_fit import KeepBest, batches, held_out_batch
+    from models.candidates.two_tower_fit import KeepBest, StopAtNan, batches, held_out_batch
     from models.candidates.two_tower_model import TwoTowerModel
 
     folder, started = workdir / name, time.monotonic()
@@ -60,21 +65,21 @@ def fit(
     if done.is_file():
         return dict(json.loads(done.read_text()))
     folder.mkdir(parents=True, exist_ok=True)
-    with np.load(workdir / f"{name}.npz") as stored:
-        data = {key: stored[key] for key in stored.files}
-    size = config.two_tower
+    data, size = _read(workdir / f"{name}.npz"), config.two_tower
     tf.keras.utils.set_random_seed(config.seed)
     with device.strategy.scope():
         model = TwoTowerModel(data, size, device.compute_dtype)
         model.compile(optimizer=tf.keras.optimizers.legacy.Adam(size.learning_rate))
+    if before is not None:
+        model.start_from(_read(workdir / before / "arrays.npz"), data)
     best = KeepBest(folder, held_out_batch(data, size), data, size.patience if epochs is None else None, watch)
-    model.fit(
-        batches(data, size, config.seed),
-        epochs=epochs or size.max_epochs,
-        verbose=0,
-        callbacks=[best, tf.keras.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False)],
-    )
-    best.restore(model)
+    if len(data["target"]):
+        backup = tf.keras.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False)
+        steps = batches(data, size, config.seed)
+        model.fit(steps, epochs=epochs or size.max_epochs, verbose=0, callbacks=[StopAtNan(), best, backup])
+        best.restore(model)
+    else:
+        log.warning("two-tower %s: nobody came back on a later day, so there is nothing to learn from", name)
     two_tower_data.save(model.export_arrays(data), folder / "arrays.npz")
     tf.saved_model.save(model.query_module(), str(folder / "query_tower"))
     result = {
@@ -89,7 +94,7 @@ def fit(
 
 
 def train(settings: Settings, workdir: Path, fits: list[str]) -> dict[str, Any]:
-    """Run fits in order in one process; each later one takes the number of epochs from the first."""
+    """Run fits in order, oldest first, in one process; see the module's docstring."""
     with (workdir / "lock").open("w") as lock:
         # A training whose parent was killed may still be at work; its successor waits and then finds the result.
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -100,11 +105,20 @@ def _train(settings: Settings, workdir: Path, fits: list[str]) -> dict[str, Any]
     config = TrainingConfig.parse((workdir / "config.json").read_text())
     device = choose(settings)
     results: dict[str, Any] = {"device": device.describe()}
-    epochs: int | None = None
-    for name in fits:
-        results[name] = fit(name, workdir, config, device, epochs)
-        epochs = results[name]["epochs"]
+    warm = config.two_tower.warm_epochs
+    for number, name in enumerate(fits):
+        if number == 0:
+            results[name] = fit(name, workdir, config, device, None)
+        elif warm:
+            results[name] = fit(name, workdir, config, device, warm, before=fits[number - 1])
+        else:
+            results[name] = fit(name, workdir, config, device, results[fits[0]]["epochs"])
     return results
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def command(

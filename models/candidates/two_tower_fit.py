@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lake.errors import BadInput
+from models.candidates.two_tower_sampling import step_size
 from models.config import TwoTowerConfig
 
 log = logging.getLogger("nightshelf.two_tower")
@@ -34,7 +35,7 @@ def batches(data: Arrays, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:
         query = _history(log_of, chosen["begin"], chosen["end"], chosen["now"], config)
         return {**query, "target": chosen["target"], "context": tf.gather(context, chosen["user"])}
 
-    size = min(config.batch_size, max(count // 8, 8))
+    size = step_size(count, config)
     order = tf.data.Dataset.range(count).shuffle(max(count, 1), seed=seed, reshuffle_each_iteration=True)
     return order.batch(size, drop_remainder=count >= size).map(gather, num_parallel_calls=2).prefetch(2)
 
@@ -42,7 +43,7 @@ def batches(data: Arrays, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:
 def _history(
     log_of: Mapping[str, tf.Tensor], begin: tf.Tensor, end: tf.Tensor, now: tf.Tensor, config: TwoTowerConfig
 ) -> dict[str, tf.Tensor]:
-    """`past` int32 and `weight` float32, `[n, config.history]`; padding has weight 0."""
+    """`past` int32, `weight` and `age` (days) float32, `[n, config.history]`; padding has weight 0."""
     at = end[:, None] - 1 - tf.range(config.history, dtype=tf.int64)[None, :]
     valid = at >= begin[:, None]
     at = tf.where(valid, at, 0)
@@ -51,7 +52,7 @@ def _history(
     weight = tf.where(valid, weight, 0.0)
     weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1e-12)
     past = tf.gather(log_of["item"], at)
-    return {"past": tf.where(valid, past, past[:, :1]), "weight": weight}
+    return {"past": tf.where(valid, past, past[:, :1]), "weight": weight, "age": age}
 
 
 def held_out_batch(data: Arrays, config: TwoTowerConfig) -> dict[str, tf.Tensor] | None:
@@ -65,6 +66,25 @@ def held_out_batch(data: Arrays, config: TwoTowerConfig) -> dict[str, tf.Tensor]
         **_history(log_of, begin, end, now, config),
         "context": tf.gather(tf.constant(data["context"]), data["held_user"][:count]),
     }
+
+
+class StopAtNan(tf.keras.callbacks.Callback):
+    """Stops a training at the first batch whose loss is no number, and names it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["loss"])
+        if not np.isfinite(loss):
+            raise BadInput(
+                f"two-tower: the loss became {loss} in epoch {self._epoch + 1}, batch {batch + 1}; lower "
+                "two_tower.learning_rate or raise two_tower.temperature"
+            )
 
 
 class KeepBest(tf.keras.callbacks.Callback):
@@ -95,14 +115,9 @@ class KeepBest(tf.keras.callbacks.Callback):
         self.recall: float | None = state.get("recall")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        loss = float((logs or {}).get("loss", 0.0))
-        if not np.isfinite(loss):
-            raise BadInput(
-                f"two-tower: the loss became {loss} in epoch {epoch + 1}; lower two_tower.learning_rate or raise "
-                "two_tower.temperature"
-            )
         recall = self._measure() if self._asked is not None else None
-        log.info("two-tower epoch %d: loss %.4f, held-out recall@%d %s", epoch + 1, loss, self._k, recall)
+        name, loss = self._state.parent.name, (logs or {})["loss"]
+        log.info("two-tower %s epoch %d: loss %.4f, held-out recall@%d %s", name, epoch + 1, loss, self._k, recall)
         if recall is None or self.recall is None or recall > self.recall + 1e-4:
             self.epochs, self.recall = epoch + 1, recall
             np.savez(self._weights, *self.model.get_weights())

@@ -9,8 +9,11 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 from numpy.typing import NDArray
 
+from models.candidates import two_tower_loss
 from models.candidates.content import CATEGORY_BUCKETS, PRICE_BANDS
 from models.candidates.two_tower_data import CONTEXT_BUCKETS
+from models.candidates.two_tower_history import AGE_EDGES, ATTENTION_DIM, NOTHING
+from models.candidates.two_tower_sampling import Frequencies
 from models.config import TwoTowerConfig
 
 CONTEXT_DIM = 8
@@ -21,11 +24,10 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class TwoTowerModel(tfrs.models.Model):
-    """Query and item tower with in-batch sampled softmax.
+    """Query and item tower, told apart a shopper's next item from the other candidates of a step.
 
-    Items share one table between history and candidates, which matters more than anything else here. Candidates'
-    logits are corrected by the logarithm of their sampling frequency (Yi et al., "Sampling-bias-corrected neural
-    modeling", RecSys 2019); a candidate equal to the row's own target is no negative.
+    Items share one table between history and candidates, which matters more than anything else here. Candidates are the
+    targets of a step and items drawn evenly; one equal to the row's own target is no negative.
     """
 
     def __init__(self, data: Arrays, config: TwoTowerConfig, compute_dtype: str) -> None:
@@ -52,12 +54,27 @@ class TwoTowerModel(tfrs.models.Model):
         self.hidden.build((None, dim + CONTEXT_DIM))
         self.out.build((None, max(config.hidden, 1)))
         self.content = {name: tf.constant(data[name]) for name in ("category", "brand", "band", "tokens")}
-        counts = np.bincount(data["target"], minlength=items) + 1.0
-        # A constant factor shifts every logit alike; dividing by the largest keeps rare items clear of the clipping at
-        # 1e-6 that the task's own correction applies.
-        self.sampling = tf.constant(counts / counts.max(), tf.float32)
+        self.attention = config.encoder == "attention"
+        if self.attention:
+            self.attention_kernel = table("attention_kernel", dim, ATTENTION_DIM)
+            self.attention_age = table("attention_age", len(AGE_EDGES) + 1, ATTENTION_DIM, "zeros")
+            self.attention_query = table("attention_query", ATTENTION_DIM, 1, "zeros")
+        self.items, self.uniform_negatives = items, config.uniform_negatives
+        self.frequencies = Frequencies(data["target"], items, config)
+        self.corrected = config.log_q != "off"
+        bias = None
+        if config.loss == "cross_entropy":
+            start = tf.keras.initializers.Constant(
+                -np.log(items * (self.frequencies.largest if self.corrected else 1.0))
+            )
+            bias = self.loss_bias = self.add_weight(name="loss_bias", shape=(), initializer=start)
         self.built = True
-        self.task = tfrs.tasks.Retrieval(temperature=config.temperature, remove_accidental_hits=True, metrics=None)
+        self.task = tfrs.tasks.Retrieval(
+            two_tower_loss.make(config, bias),
+            temperature=config.temperature,
+            num_hard_negatives=config.hard_negatives or None,
+            remove_accidental_hits=True,
+        )
 
     def item_tower(self, items: tf.Tensor, training: bool) -> tf.Tensor:
         """Unit vectors, float32 `[n, dim]`, of items by index."""
@@ -80,46 +97,94 @@ class TwoTowerModel(tfrs.models.Model):
         moved = self.out(self.hidden(tf.concat([history, who], axis=1)))
         return _unit(history + tf.cast(moved, tf.float32))
 
+    def read(self, vectors: tf.Tensor, past: tf.Tensor, weight: tf.Tensor, age: tf.Tensor) -> tf.Tensor:
+        """History encoder: float32 `[n, dim]`; see `two_tower_history` for its other half.
+
+        Args:
+            vectors: float32 `[m, dim]`, item vectors.
+            past: int32 `[n, events]`, row of `vectors` of each event.
+            weight, age: float32 `[n, events]`, decayed weights that add up to one and 0 in padding; age in days.
+        """
+        if self.attention:
+            bucket = tf.searchsorted(tf.constant(AGE_EDGES), tf.reshape(age, [-1]), side="right")
+            keys = tf.gather(tf.matmul(vectors, self.attention_kernel), tf.reshape(past, [-1]))
+            score = tf.matmul(tf.tanh(keys + tf.gather(self.attention_age, bucket)), self.attention_query)
+            score = tf.where(weight > 0, tf.reshape(score, tf.shape(past)), NOTHING)
+            weight *= tf.exp(score - tf.reduce_max(score, axis=1, keepdims=True))
+            weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1e-12)
+        return tf.einsum("ijk,ij->ik", tf.gather(vectors, past), weight)
+
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        targets = inputs["target"]
+        drawn = tf.random.uniform([self.uniform_negatives], 0, self.items, targets.dtype)
+        ids = tf.concat([targets, drawn], axis=0)
         # Each distinct item of the step passes its tower once, however often histories repeat it.
-        flat = tf.concat([inputs["target"], tf.reshape(inputs["past"], [-1])], axis=0)
-        distinct, where = tf.unique(flat)
+        distinct, where = tf.unique(tf.concat([ids, tf.reshape(inputs["past"], [-1])], axis=0))
         vectors = self.item_tower(distinct, training)
-        size = tf.shape(inputs["target"])[0]
-        candidates = tf.gather(vectors, where[:size])
-        past = tf.reshape(tf.gather(vectors, where[size:]), [size, -1, vectors.shape[1]])
-        query = self.query_tower(tf.einsum("ijk,ij->ik", past, inputs["weight"]), inputs["context"])
+        past = tf.reshape(where[tf.size(ids) :], tf.shape(inputs["past"]))
+        history = self.read(vectors, past, inputs["weight"], inputs["age"])
+        if training:
+            self.frequencies.observe(targets)
         return self.task(
-            query,
-            candidates,
-            candidate_sampling_probability=tf.gather(self.sampling, inputs["target"]),
-            candidate_ids=inputs["target"],
+            self.query_tower(history, inputs["context"]),
+            tf.gather(vectors, where[: tf.size(ids)]),
+            candidate_sampling_probability=self.sampling_probability(ids, targets) if self.corrected else None,
+            candidate_ids=ids,
             compute_metrics=False,
         )
+
+    def sampling_probability(self, ids: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """How much more or less often candidates turn up than the most frequent one of the step, float32 `[n]`.
+
+        A constant factor shifts every logit alike; dividing by the largest keeps rare items of a large catalogue clear
+        of the clipping at 1e-6 that the task's own correction applies.
+        """
+        expected = self.frequencies.expected(ids, targets)
+        return expected / tf.reduce_max(expected)
 
     @tf.function(reduce_retracing=True)
     def recommend(self, batch: Mapping[str, tf.Tensor], k: int) -> tf.Tensor:
         """The k closest items of each query, int32 `[n, k]`."""
-        items = self.item_tower(tf.range(self.id_table.shape[0] - 1), False)
-        past = tf.gather(items, batch["past"])
-        query = self.query_tower(tf.einsum("ijk,ij->ik", past, batch["weight"]), batch["context"])
+        items = self.item_tower(tf.range(self.items), False)
+        query = self.query_tower(self.read(items, batch["past"], batch["weight"], batch["age"]), batch["context"])
         return tf.math.top_k(tf.matmul(query, items, transpose_b=True), k).indices
 
     def export_arrays(self, data: Arrays) -> dict[str, NDArray[Any]]:
-        """What `two_tower_source` needs."""
-        tables = ("id", "category", "brand", "band", "token", "country", "device", "user")
-        arrays = {f"{name}_table": getattr(self, f"{name}_table").numpy() for name in tables}
-        kernel, bias = (value.numpy() for value in (self.hidden.kernel, self.hidden.bias))
-        out_kernel, out_bias = self.out.kernel.numpy(), self.out.bias.numpy()
-        dense = {"hidden_kernel": kernel, "hidden_bias": bias, "out_kernel": out_kernel, "out_bias": out_bias}
-        return {**arrays, **dense, "item_ids": data["item_ids"]}
+        """What `two_tower_source` needs, and `start_from` of a later fit."""
+        return {**{name: value.numpy() for name, value in self._exported().items()}, "item_ids": data["item_ids"]}
+
+    def start_from(self, arrays: Arrays, data: Arrays) -> None:
+        """Take over what another fit exported; an item that it did not know keeps its small random row."""
+        ids = self.id_table.numpy()
+        _, ours, theirs = np.intersect1d(data["item_ids"], arrays["item_ids"], return_indices=True)
+        ids[ours + 1], ids[0] = arrays["id_table"][theirs + 1], arrays["id_table"][0]
+        for name, value in self._exported().items():
+            value.assign(ids if name == "id_table" else arrays[name])
+
+    def _exported(self) -> dict[str, tf.Variable]:
+        names = [f"{name}_table" for name in ("id", "category", "brand", "band", "token", "country", "device", "user")]
+        names += [f"attention_{name}" for name in ("kernel", "age", "query") if self.attention]
+        dense = {"hidden_kernel": self.hidden.kernel, "hidden_bias": self.hidden.bias}
+        dense |= {"out_kernel": self.out.kernel, "out_bias": self.out.bias}
+        return {name: getattr(self, name) for name in names} | dense
 
     def query_module(self) -> tf.Module:
-        """The query tower alone, for a SavedModel: `(history [n, dim], context [n, 3]) -> [n, dim]`."""
+        """The query tower alone, for a SavedModel: float32 `[n, dim]`.
+
+        Its arguments are the item vectors of each shopper's events `[n, events, dim]`, their decayed weights that add
+        up to one and ages in days `[n, events]`, and the context `[n, 3]`.
+        """
         module, dim = tf.Module(), self.id_table.shape[1]
-        module.parts = [self.country_table, self.device_table, self.user_table, self.hidden, self.out]
-        signature = [tf.TensorSpec([None, dim], tf.float32), tf.TensorSpec([None, 3], tf.int32)]
-        module.__call__ = tf.function(self.query_tower, input_signature=signature)
+        module.parts = list(self._exported().values())
+        reals = [tf.TensorSpec(shape, tf.float32) for shape in ([None, None, dim], [None, None], [None, None])]
+
+        @tf.function(input_signature=[*reals, tf.TensorSpec([None, 3], tf.int32)])
+        def query(vectors: tf.Tensor, weight: tf.Tensor, age: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
+            flat = tf.reshape(vectors, [-1, dim])
+            past = tf.reshape(tf.range(tf.shape(flat)[0]), tf.shape(weight))
+            return self.query_tower(self.read(flat, past, weight, age), context)
+
+        module.__call__ = query
         return module
 
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from models.candidates.content import Content
-from models.candidates.history import event_weights
 from models.candidates.two_tower_data import context
+from models.candidates.two_tower_history import histories
 from models.config import TrainingConfig
 from models.interface import NO_SCORE, Floats, Ints, Reasons
 from models.snapshot import Snapshot
@@ -53,22 +52,6 @@ def query_vectors(arrays: Arrays, history: Floats, buckets: Ints) -> Floats:
     return unit(history + hidden @ arrays["out_kernel"] + arrays["out_bias"])
 
 
-def histories(snapshot: Snapshot, config: TrainingConfig) -> sparse.csr_matrix:
-    """Weights of each user's latest events, adding up to one: float32 CSR `[users, items]`."""
-    log, settings = snapshot.events, config.two_tower
-    end = snapshot.user_ptr[1:]
-    begin = np.maximum(snapshot.user_ptr[:-1], end - settings.history)
-    length = end - begin
-    owner = np.repeat(np.arange(len(end)), length)
-    at = np.repeat(begin - (np.cumsum(length) - length), length) + np.arange(len(owner))
-    said = event_weights(snapshot, config.event_weights)[at]
-    weight = said * np.exp2(-np.maximum(log.age_days[at], 0.0) / settings.half_life_days)
-    total = np.bincount(owner, weight, len(end))
-    weight = (weight / np.maximum(total, 1e-12)[owner]).astype(np.float32)
-    shape = (len(end), len(snapshot.items))
-    return sparse.csr_matrix((weight, (owner, log.item[at])), shape=shape)
-
-
 class TwoTower:
     """Items whose vector lies closest to the shopper's."""
 
@@ -87,10 +70,10 @@ class TwoTowerScorer:
 
     def __init__(self, snapshot: Snapshot, arrays: Arrays, config: TrainingConfig) -> None:
         self.arrays = arrays
-        self.history = histories(snapshot, config)
         known = {item: row for row, item in enumerate(arrays["item_ids"].tolist(), start=1)}
         ids = np.fromiter((known.get(item, 0) for item in snapshot.items), np.int32, len(snapshot.items))
         self.items = item_vectors(arrays, ids, Content.of(snapshot, config.two_tower.title_buckets))
+        self.history = histories(snapshot, config, arrays, self.items)
         rows = np.arange(len(snapshot.users), dtype=np.int32)
         self._context = context(snapshot, rows, config.two_tower.user_buckets)
         self._warm = np.diff(self.history.indptr) > 0

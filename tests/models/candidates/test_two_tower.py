@@ -105,11 +105,12 @@ def test_numpy_and_the_saved_model_agree(trained: Trained) -> None:
 
     tower = tf.saved_model.load(str(trained.folder / "past" / "query_tower"))
     rng = np.random.default_rng(0)
-    history = rng.normal(size=(32, 16)).astype(np.float32)
+    events = rng.normal(size=(32, 5, 16)).astype(np.float32)
+    weight = rng.dirichlet(np.ones(5), 32).astype(np.float32)
     context = rng.integers(0, 20, (32, 3)).astype(np.int32)
     context[:, 2] = 0
-    ours = query_vectors(trained.arrays, history, context)
-    np.testing.assert_allclose(ours, tower(history, context).numpy(), atol=1e-5)
+    ours = query_vectors(trained.arrays, np.einsum("ijk,ij->ik", events, weight), context)
+    np.testing.assert_allclose(ours, tower(events, weight, 10 * weight, context).numpy(), atol=1e-5)
 
 
 def test_examples_know_only_earlier_days(tmp_path: Path) -> None:
