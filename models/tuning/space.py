@@ -39,8 +39,7 @@ RANGES: dict[str, BaseDistribution] = {
     "ranker.loss": CategoricalDistribution(("listwise", "pairwise", "cross_entropy")),
     "ranker.hidden": CategoricalDistribution(tuple(LAYERS)),
     "ranker.dropout": FloatDistribution(0.0, 0.5),
-    "ranker.item_dim": IntDistribution(0, 16, step=4),
-    "ranker.table_l2": FloatDistribution(1e-6, 1e-2, log=True),
+    "ranker.table_l2": FloatDistribution(1e-6, 1e-1, log=True),
     "ranker.batch_queries": IntDistribution(16, 128, step=16),
     "ranker.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
 }
@@ -53,13 +52,15 @@ LEFT_ALONE = frozenset(
         "two_tower.patience",
         "two_tower.warm_epochs",
         "two_tower.max_examples",
+        "ranker.networks",
+        "ranker.item_dim",
         "ranker.cross_buckets",
         "ranker.max_epochs",
         "ranker.patience",
         "ranker.held_out",
     }
 )
-"""Sizes of hash tables, and how long and on how much is trained: more is never worse by itself, it only costs."""
+"""Sizes of hash tables, and how many, how long and on how much is trained: more costs time rather than quality."""
 
 
 def free(stage: Stage, given: TrainingConfig) -> dict[str, BaseDistribution]:

@@ -105,3 +105,43 @@ def test_training_prepares_only_the_features_that_are_missing(bag: Any) -> None:
     assert arguments(planned) == ["--features-only", "--as-of", "2026-11-08"]
     with pytest.raises(AirflowSkipException):
         arguments({"as_of": ["2026-11-01"], "missing": []})
+
+
+@pytest.mark.parametrize(("minutes", "way"), [(0, "train"), (20, "tune")])
+def test_a_search_goes_before_the_training_only_where_the_form_asks_for_it(
+    bag: Any, monkeypatch: pytest.MonkeyPatch, minutes: int, way: str
+) -> None:
+    training = bag.dags["training"]
+    assert training.params["tune_minutes"] == 0
+    search = callable_of(bag, "training", "search")
+    in_context(monkeypatch, search, {"params": {"tune_minutes": minutes}})
+    assert search() == way
+    tune, train = training.get_task("tune"), training.get_task("train")
+    assert tune.pool == train.pool == "train"
+    assert train.upstream_task_ids == {"search", "tune"}
+    assert {train.trigger_rule, training.get_task("search").trigger_rule} == {"none_failed"}
+    assert {task: "--minutes" in training.get_task(task).arguments for task in ("plan", "tune")} == {
+        "plan": True,
+        "tune": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "handed"),
+    [
+        (
+            {"config": {"ranker": {"loss": "a<b'", "hidden": [64, 32]}}},
+            {"ranker": {"loss": "a<b'", "hidden": [64, 32]}},
+        ),
+        (None, {"seed": 3}),
+    ],
+    ids=["searched", "as given"],
+)
+def test_training_takes_what_a_search_found_else_the_form(bag: Any, found: Any, handed: dict[str, Any]) -> None:
+    import json
+
+    train = bag.dags["training"].get_task("train")
+    ti = SimpleNamespace(xcom_pull=lambda task: found if task == "tune" else None)
+    context = {"ti": ti, "params": {"ds": "2026-01-01", "promote": "auto", "config": '{"seed": 3}'}}
+    arguments = train.render_template(train.arguments, context, train.get_dag().get_template_env())
+    assert json.loads(arguments[arguments.index("--config") + 1]) == handed

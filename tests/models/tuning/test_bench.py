@@ -13,7 +13,8 @@ from models import labels
 from models.bundle import Bundle
 from models.config import TrainingConfig
 from models.evaluation import evaluate_bundles
-from models.ranking.features import CROSSES, NAMES
+from models.ranking import scoring
+from models.ranking.features import NAMES
 from models.snapshot import Snapshot
 from models.tuning.bench import Bench, fit_towers
 from tests.models import planted
@@ -36,20 +37,12 @@ def bench(settings: Settings, tmp_path: Path) -> Bench:
     return Bench(settings, teach, judge, 7, cast(Any, None), tmp_path)
 
 
-def random_ranker() -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(5)
-    return {
-        "mean": np.zeros(len(NAMES), np.float32),
-        "spread": np.ones(len(NAMES), np.float32),
-        "wide_table": rng.normal(size=(len(CROSSES), 16)).astype(np.float32),
-        "item_table": rng.normal(size=(16, 2)).astype(np.float32),
-        "kernel_0": rng.normal(size=(len(NAMES) + 2, 1)).astype(np.float32),
-        "bias_0": np.zeros(1, np.float32),
-    }
-
-
-def test_its_figure_is_the_one_of_an_evaluation_shopper_by_shopper(settings: Settings, bench: Bench) -> None:
-    judged, ranker = bench.judged(CONFIG, None), random_ranker()
+def test_its_figure_is_the_one_of_an_evaluation_shopper_by_shopper(
+    settings: Settings, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = np.random.default_rng(5).normal(size=len(NAMES)).astype(np.float32)
+    monkeypatch.setattr(scoring, "forward", lambda arrays, pairs: pairs.dense @ weights)
+    judged, ranker = bench.judged(CONFIG, None), {"any": weights}
     bundle = Bundle({"trained_through": SECOND.isoformat()}, CONFIG, None, ranker)
     whole = evaluate_bundles(settings, {"it": bundle}, bench.judge, bench.window)
     assert judged.users.tolist() == whole.users
