@@ -42,6 +42,8 @@ class History:
         events: float32, events.
         weight: float32, sum of event weights, without decay.
         decayed: half-life in days -> float32, sum of event weights, decayed by age.
+        quantity: float32, mean quantity of its events, 1 where the log tells none.
+        paid: float32, price of its last event that has one, NaN where none has.
         visits_ago: float32, on how many days the user came since the pair's last event; 0 = on the user's last day.
     """
 
@@ -55,6 +57,8 @@ class History:
     weight: Floats
     decayed: dict[float, Floats]
     visits_ago: Floats
+    quantity: Floats
+    paid: Floats
     keys: NDArray[np.int64]
 
     @classmethod
@@ -82,6 +86,7 @@ class History:
         def total(values: NDArray) -> Floats:
             return np.bincount(pair, values, size).astype(np.float32)
 
+        events, quantity = total(np.ones(len(pair))), total(np.nan_to_num(log.quantity[known], nan=1.0))
         return cls(
             items=items,
             ptr=np.searchsorted(owner, np.arange(users + 1)).astype(np.int64),
@@ -89,10 +94,12 @@ class History:
             last_age=last,
             first_age=first,
             visits=np.bincount(pair_days >> 20, minlength=size).astype(np.float32),
-            events=total(np.ones(len(pair))),
+            events=events,
             weight=total(said),
             decayed={half: total(said * np.exp2(-age / half)) for half in HALF_LIVES},
             visits_ago=_visits_ago(user, day, owner, last.astype(np.int64)),
+            quantity=(quantity / np.maximum(events, 1.0)).astype(np.float32),
+            paid=_latest(pair, age, log.price[known], size),
             keys=keys,
         )
 
@@ -155,3 +162,13 @@ def _visits_ago(user: Ints, day: NDArray[np.int64], owner: Ints, last_day: NDArr
     visits = np.unique(user.astype(np.int64) * (1 << 20) + day)
     start = np.searchsorted(visits, owner.astype(np.int64) * (1 << 20))
     return (np.searchsorted(visits, owner.astype(np.int64) * (1 << 20) + last_day) - start).astype(np.float32)
+
+
+def _latest(pair: NDArray[np.int64], age: Floats, values: Floats, size: int) -> Floats:
+    """The youngest known value of each pair, NaN where none is known."""
+    out = np.full(size, np.nan, np.float32)
+    known = np.flatnonzero(~np.isnan(values))
+    # Of several assignments to one place the last one stays.
+    order = known[np.argsort(-age[known], kind="stable")]
+    out[pair[order]] = values[order]
+    return out

@@ -8,6 +8,8 @@ from models.interface import NO_SCORE, Floats, Ints, Reasons
 from models.snapshot import Snapshot
 
 HALF_LIFE_DAYS = 7.0
+WINDOWS = {"popular_days": 2.0, "popular_months": 45.0}
+"""Signals of the whole shop's popularity by their half-lives, days: what just came up, and what always sells."""
 PRIOR_EVENTS = 200.0
 """Decayed events at which a country's own taste and the shop's weigh the same."""
 MAX_SEGMENTS = 64
@@ -30,9 +32,11 @@ class PopularScorer:
 
     def __init__(self, snapshot: Snapshot, said: Floats) -> None:
         log, items = snapshot.events, len(snapshot.items)
-        decayed = said * np.exp2(-np.maximum(log.age_days, 0.0) / HALF_LIFE_DAYS)
-        everywhere = np.bincount(log.item, decayed, items)
-        shop = everywhere / max(everywhere.sum(), 1e-9)
+        decayed = said * _decay(log.age_days, HALF_LIFE_DAYS)
+        shop = _shares(log.item, decayed, items)
+        self._windows = {
+            name: _shares(log.item, said * _decay(log.age_days, days), items) for name, days in WINDOWS.items()
+        }
         where = (
             np.where(log.user >= 0, snapshot.country[np.maximum(log.user, 0)], -1) if len(snapshot.country) else None
         )
@@ -63,7 +67,8 @@ class PopularScorer:
         return self.table[self.segment(rows)]
 
     def signals(self, rows: Ints) -> dict[str, Floats]:
-        return {"popular": self.scores(rows)}
+        whole = {name: np.tile(shares, (len(rows), 1)) for name, shares in self._windows.items()}
+        return {"popular": self.scores(rows), **whole}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The segment: the country where its own trade decides, else `all`."""
@@ -73,3 +78,13 @@ class PopularScorer:
         ]
         value = np.array([*told, "all"], dtype=object)[self.segment(rows)]
         return Reasons(np.full(len(rows), "popular", dtype=object), value)
+
+
+def _decay(age_days: Floats, half_life: float) -> Floats:
+    return np.exp2(-np.maximum(age_days, 0.0) / half_life).astype(np.float32)
+
+
+def _shares(item: Ints, weight: Floats, items: int) -> Floats:
+    """Each item's share of all weight."""
+    counted = np.bincount(item, weight, items)
+    return (counted / max(counted.sum(), 1e-9)).astype(np.float32)

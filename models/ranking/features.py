@@ -23,6 +23,8 @@ SIGNALS = (
     "linear",
     "ials",
     "popular",
+    "popular_days",
+    "popular_months",
     "new_items",
     "alike",
 )
@@ -36,11 +38,12 @@ NAMES: tuple[str, ...] = (
     *("touched", "last_age", "first_age", "visits", "events", "weight", "visits_ago", "visit_share"),
     *(f"decayed_{half:g}" for half in HALF_LIVES),
     *("due", "due_by_own_gap"),
+    *("quantity", "price_change"),
     *(f"item_{name}" for name in ITEM_COUNTS),
     *("item_buyers", "item_visitors", "item_trend", "item_conversion", "item_idle", "item_age", "item_price"),
     *("item_price_band", "item_return_rate"),
     *(f"user_{name}" for name in USER_COUNTS),
-    *("user_idle", "user_age", "user_session_depth", "user_return_rate"),
+    *("user_idle", "user_age", "user_session_depth", "user_return_rate", "user_due"),
     *("price_fit", "price_distance", "category_affinity", "brand_affinity"),
     "only_new",
 )
@@ -122,6 +125,10 @@ class PairFeatures:
             *(np.log1p(of(history.decayed[half])) for half in HALF_LIVES),
             np.where(had, due, 0.0),
             np.where(again, np.log((last + 1) / (gap + 1)), 0.0),
+            np.log1p(np.maximum(of(history.quantity), 0)),
+            np.nan_to_num(
+                np.log((self.union.snapshot.catalogue.price[items] + 0.01) / (of(history.paid, np.nan) + 0.01))
+            ),
         ]
         return np.stack(columns, axis=1).astype(np.float32)
 
@@ -224,6 +231,8 @@ def _user_columns(union: Union) -> dict[str, Floats]:
         return np.nan_to_num(table[name]) if name in table else np.zeros(size, np.float32)
 
     had = np.diff(history.ptr)
+    idle = column("days_since_last")
+    gap = np.maximum(column("days_since_first") - idle, 0) / np.maximum(column("active_days") - 1, 1)
     again = np.bincount(history.user[history.visits >= 2], minlength=size)[:size]
     return {
         **{f"user_{name}": np.log1p(np.maximum(column(name), 0)) for name in USER_COUNTS},
@@ -231,6 +240,7 @@ def _user_columns(union: Union) -> dict[str, Floats]:
         "user_age": np.log1p(column("days_since_first")),
         "user_session_depth": np.log1p(column("session_depth")),
         "user_return_rate": (again + 0.5) / (had + 5.0),
+        "user_due": np.log((idle + 1) / (gap + 1)),
     }
 
 
