@@ -50,7 +50,6 @@ FORM = {
 }
 DAY = ["--ds", "{{ params.ds }}"]
 CONFIG = ["--config", "{{ params.config }}"]
-
 MINUTES = ["--minutes", "{{ params.tune_minutes }}"]
 FOUND = "{% set tuned = ti.xcom_pull('tune') %}{{ tuned['config'] | tojson if tuned else params.config }}"
 

@@ -127,14 +127,15 @@ class Bench:
         return fit_towers(self.teach, config, self.days, self.device, self.folder, watch)[0]
 
     def lessons(self, config: TrainingConfig, towers: Arrays | None) -> Examples:
-        """What the ranker learns from.
+        """What the ranker learns from, as in a training: queries for lists of everything and of what is new to one.
 
         Raises:
             BadInput: too few shoppers, or none of them liked some candidates and left others.
         """
         first, last = shift(self.teach.as_of, 1), self.judge.as_of
         gains = labels.gains(self.settings, first, last, config.event_weights)
-        made = self._examples(self.teach, config, towers, gains, config.max_queries)
+        both = (False, True)
+        made = Examples.concatenate(self._examples(self.teach, config, towers, gains, config.max_queries, both))
         told_apart = sum(len(np.unique(made.gain[a:b])) > 1 for a, b in zip(made.ptr, made.ptr[1:], strict=False))
         if told_apart < FEWEST:
             raise BadInput(
@@ -157,7 +158,8 @@ class Bench:
             users = users[np.sort(drawn)]
         if len(users) < FEWEST:
             raise BadInput(f"{len(users)} known shoppers have an event in {window}, {FEWEST} are needed to judge by")
-        made = self._examples(self.judge, config, towers, {user: gains[user] for user in users}, len(users))
+        mine = {user: gains[user] for user in users}
+        [made] = self._examples(self.judge, config, towers, mine, len(users), (False,))
         return Judged(made, np.array([len(gains[user]) for user in made.user], np.int64), users)
 
     def _examples(
@@ -167,10 +169,11 @@ class Bench:
         towers: Arrays | None,
         gains: Mapping[str, Mapping[str, float]],
         most: int,
-    ) -> Examples:
+        only_new: tuple[bool, ...],
+    ) -> list[Examples]:
         union = Union(make_sources(config, towers), config, snapshot)
-        memory_mb = self.settings.scoring_memory_mb
-        return examples.build(union, gains, max_queries=most, seed=config.seed, memory_mb=memory_mb)
+        bounds = {"max_queries": most, "seed": config.seed, "memory_mb": self.settings.scoring_memory_mb}
+        return [examples.build(union, gains, only_new=new, **bounds) for new in only_new]
 
     def ranker(self, config: TrainingConfig, lessons: Examples, watch: Callable[[int, Arrays], None]) -> Arrays:
         """Train a ranker; `watch` hears of it after each epoch and may end it by raising."""

@@ -200,7 +200,7 @@ def run(
         found = given
         if "two_tower" in stages:
             found = hunt.two_tower(found, last=len(stages) == 1)
-        if "ranker" in stages:
+        if "ranker" in stages and budget.left > 0:
             found = hunt.ranker(found)
         gain = hunt.check(found) if found != given else "nothing to check"
         take, told = verdict(hunt.figures, found != given, gain)

@@ -1,5 +1,6 @@
 """The few decisions that the DAG files take themselves."""
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,28 +121,15 @@ def test_a_search_goes_before_the_training_only_where_the_form_asks_for_it(
     assert tune.pool == train.pool == "train"
     assert train.upstream_task_ids == {"search", "tune"}
     assert {train.trigger_rule, training.get_task("search").trigger_rule} == {"none_failed"}
-    assert {task: "--minutes" in training.get_task(task).arguments for task in ("plan", "tune")} == {
-        "plan": True,
-        "tune": True,
-    }
+    assert all("--minutes" in training.get_task(task).arguments for task in ("plan", "tune"))
 
 
-@pytest.mark.parametrize(
-    ("found", "handed"),
-    [
-        (
-            {"config": {"ranker": {"loss": "a<b'", "hidden": [64, 32]}}},
-            {"ranker": {"loss": "a<b'", "hidden": [64, 32]}},
-        ),
-        (None, {"seed": 3}),
-    ],
-    ids=["searched", "as given"],
-)
-def test_training_takes_what_a_search_found_else_the_form(bag: Any, found: Any, handed: dict[str, Any]) -> None:
-    import json
-
+@pytest.mark.parametrize("searched", [True, False])
+def test_training_takes_what_a_search_found_else_the_form(bag: Any, searched: bool) -> None:
+    settings = {"ranker": {"loss": "a<b'", "hidden": [64, 32]}} if searched else {"seed": 3}
+    found = {"config": settings} if searched else None
     train = bag.dags["training"].get_task("train")
     ti = SimpleNamespace(xcom_pull=lambda task: found if task == "tune" else None)
     context = {"ti": ti, "params": {"ds": "2026-01-01", "promote": "auto", "config": '{"seed": 3}'}}
     arguments = train.render_template(train.arguments, context, train.get_dag().get_template_env())
-    assert json.loads(arguments[arguments.index("--config") + 1]) == handed
+    assert json.loads(arguments[arguments.index("--config") + 1]) == settings

@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 DS = shift(planted.FIRST, 39)
 SMALL = (
     '{"two_tower": {"title_buckets": 64, "max_epochs": 3, "patience": 1, "batch_size": 256},'
-    ' "ranker": {"max_epochs": 3, "cross_buckets": 64, "hidden": [16]}}'
+    ' "ranker": {"networks": 1, "max_epochs": 3, "cross_buckets": 64, "hidden": [16]}}'
 )
 
 
