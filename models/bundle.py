@@ -22,7 +22,7 @@ from models.interface import Floats, Ints, Ranked, Reasons
 from models.ranking import scoring
 from models.snapshot import Snapshot
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the folder's layout; a bundle of another version is refused."""
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lake.errors import BadInput
 
-SourceName = Literal["own_items", "co_visitation", "two_tower", "linear", "ials", "popular", "new_items"]
+SourceName = Literal["own_items", "co_visitation", "two_tower", "linear", "next_visit", "ials", "popular", "new_items"]
 Loss = Literal["listwise", "pairwise", "cross_entropy"]
 
 
@@ -62,6 +62,15 @@ class LinearConfig(_Strict):
     max_items: int = Field(6000, ge=1, description="the most visited items that take part; cost is their cube")
 
 
+class NextVisitConfig(_Strict):
+    """The ridge regression of the next window on the history."""
+
+    regularisation: float = Field(20.0, gt=0, description="in average examples: so many of a kind are half believed")
+    windows: int = Field(12, ge=1, le=100, description="windows of the log that teach it, half a window apart")
+    half_life: float = Field(4.0, gt=0, description="windows back after which one counts half")
+    max_items: int = Field(6000, ge=1, description="the most visited items that take part; cost is their cube")
+
+
 class IalsConfig(_Strict):
     """The implicit-feedback matrix factorisation."""
 
@@ -90,6 +99,9 @@ class RankerConfig(_Strict):
     max_epochs: int = Field(30, ge=1)
     patience: int = Field(4, ge=1)
     held_out: float = Field(0.15, gt=0, lt=1, description="share of shoppers that stop the training")
+    margin_weight: float = Field(
+        0.0, ge=0, le=4, description="a hit counts by its item's margin over the usual one, to this power; 0 = alike"
+    )
 
 
 class TrainingConfig(_Strict):
@@ -107,6 +119,7 @@ class TrainingConfig(_Strict):
     event_weights: EventWeights = EventWeights()
     two_tower: TwoTowerConfig = TwoTowerConfig()
     linear: LinearConfig = LinearConfig()
+    next_visit: NextVisitConfig = NextVisitConfig()
     ials: IalsConfig = IalsConfig()
     ranker: RankerConfig = RankerConfig()
 

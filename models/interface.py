@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from models.snapshot import Snapshot
 
-SOURCES = ("own_items", "co_visitation", "two_tower", "linear", "ials", "popular", "new_items")
+SOURCES = ("own_items", "co_visitation", "two_tower", "linear", "next_visit", "ials", "popular", "new_items")
 """Candidate sources by name; `Ranked.source` and `lists.source` speak of positions in, or names of, this tuple."""
 
 NO_SCORE = np.float32(-np.inf)

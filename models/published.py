@@ -19,7 +19,7 @@ from models.metrics import PAD
 from models.snapshot import Snapshot
 from models.targets import touched_before
 from storefront.client import NoLists, RedisDown, Storefront
-from storefront.contract import EVERYBODY, Meta
+from storefront.contract import EVERYBODY, Meta, registry_key
 
 K = 20
 Names = npt.NDArray[np.object_]
@@ -68,11 +68,10 @@ def find(settings: Settings, surface: str, day: date) -> PublishedLists | str:
     only_new = known[surface].only_new
     try:
         shop = _Shop(settings.redis_url, timeout=5.0)
-        meta = shop.meta(surface)
-        if meta.data_through <= day.isoformat():
+        if (meta := shop.as_of(surface, day)) is not None:
             told = f"Redis, version {meta.version}, data through {meta.data_through}, bundle {meta.bundle}"
             return PublishedLists(_from_redis(shop, surface, meta), only_new, told)
-        why = f"Redis holds lists of {meta.data_through}, which know the window"
+        why = f"Redis holds lists of {shop.meta(surface).data_through}, which know the window"
     except (NoLists, RedisDown) as error:
         why = str(error)
     ds = day.isoformat()
@@ -88,6 +87,19 @@ class _Shop(Storefront):
 
     def _filed_as(self, user_id: str, meta: Meta) -> str:
         return user_id
+
+    def as_of(self, surface: str, day: date) -> Meta | None:
+        """The newest version that knows no later day: the current one, or one of before that still stands.
+
+        Raises:
+            NoLists, RedisDown: see `Storefront.meta`.
+        """
+        known = [self.meta(surface)]
+        for version in self._redis.hkeys(registry_key(surface)):
+            if (meta := self._pointer(surface, None).of(version)) is not None and meta.status == "ready":
+                known.append(meta)
+        fit = [meta for meta in known if meta.data_through <= day.isoformat()]
+        return max(fit, key=lambda meta: (meta.data_through, meta.version)) if fit else None
 
 
 def _from_redis(shop: Storefront, surface: str, meta: Meta) -> Reader:

@@ -48,7 +48,7 @@ log = logging.getLogger("nightshelf.training")
 Arrays = Mapping[str, NDArray[Any]]
 FEWEST_QUERIES = 20
 """Shoppers with a candidate touched that a ranker needs to learn anything."""
-CODE = 4
+CODE = 5
 """Raised when the same input would now give another bundle, so that finished stages are not taken for it."""
 
 

@@ -22,6 +22,11 @@ ENOUGH_EVENTS = 400_000
 """Events in label windows that teach a ranker enough; a busy shop has them in two windows."""
 
 
+def window_days(length: int) -> int:
+    """Length of a label window that fits a log of `length` days: two weeks, a week, or less; 0 for the first days."""
+    return LONGEST if length >= 6 * LONGEST else min(USUAL, length // HISTORIES)
+
+
 @dataclass(frozen=True)
 class Windows:
     """Label windows of equal length, one after another, that end with the as-of day.
@@ -70,7 +75,7 @@ class Windows:
         if not days:
             raise BadInput(f"--ds {ds}: {settings.lake_root} holds no events up to that day; load some first")
         length = (ds - date.fromisoformat(days[0])).days + 1
-        wanted = config.window_days or (LONGEST if length >= 6 * LONGEST else min(USUAL, length // HISTORIES))
+        wanted = config.window_days or window_days(length)
         if wanted < 1 or length < HISTORIES * wanted:
             return None
         room = max(length // (LENGTHS_EACH * wanted), 2)

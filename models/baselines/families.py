@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.baselines.interactions import Interactions
+from models.interactions import Interactions
 from models.candidates.ials import factorise
 from models.candidates.linear import ease
 from models.interface import Floats, Ints

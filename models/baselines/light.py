@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.baselines.interactions import batches
+from models.interactions import batches
 from models.metrics import PAD
 from models.snapshot import Snapshot
 

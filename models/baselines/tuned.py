@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.baselines.families import FAMILIES, Family, Parameters, Scores
-from models.baselines.interactions import Interactions, batches
+from models.interactions import Interactions, batches
 from models.baselines.light import Lists, top
 from models.baselines.validation import Blend, Validation, scaled
 from models.interface import Floats, Ints

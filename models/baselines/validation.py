@@ -10,7 +10,7 @@ from scipy import sparse
 
 from models import metrics
 from models.baselines.families import Scores
-from models.baselines.interactions import Interactions, batches
+from models.interactions import Interactions, batches
 from models.baselines.light import best_first
 from models.interface import Floats, Ints
 

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from models.candidates.history import History
-from models.candidates.nearest import first_largest
+from models.candidates.item_to_item import ItemToItem
 from models.config import EventWeights, LinearConfig
 from models.interface import NO_SCORE, Floats, Ints, Reasons
 from models.snapshot import Snapshot
@@ -53,27 +53,19 @@ class LinearScorer:
     """
 
     def __init__(self, history: History, config: LinearConfig) -> None:
-        self.history = history
-        self._said: Floats = np.exp2(-np.maximum(history.last_age, 0.0) / history.memory_days).astype(np.float32)
-        visits = np.bincount(history.item, minlength=history.items)
-        most = np.lexsort((np.arange(len(visits)), -visits))[: config.max_items]
-        self.items: Ints = np.sort(most[visits[most] > 0]).astype(np.int32)
-        self._place = np.full(history.items, -1, np.int32)
-        self._place[self.items] = np.arange(len(self.items))
-        everybody = np.arange(len(history.ptr) - 1, dtype=np.int32)
-        matrix = self._had(everybody)
+        said: Floats = np.exp2(-np.maximum(history.last_age, 0.0) / history.memory_days).astype(np.float32)
+        self._model = ItemToItem(history, said, config.max_items)
+        self.items = self._model.items
+        matrix = self._model.had(np.arange(len(history.ptr) - 1, dtype=np.int32))
         self.partners: Floats = np.zeros((0, 0), np.float32)
         if len(self.items):
             usual = float(matrix.multiply(matrix).sum()) / len(self.items)
             self.partners = ease(matrix, max(config.regularisation * usual, 1e-3))
 
-    def _had(self, rows: Ints) -> sparse.csr_matrix:
-        return self.history.matrix(rows, self._said)[:, self.items]
-
     def scores(self, rows: Ints) -> Floats:
-        block = np.full((len(rows), self.history.items), NO_SCORE, np.float32)
+        block = np.full((len(rows), self._model.history.items), NO_SCORE, np.float32)
         if len(self.items):
-            found = np.asarray(self._had(rows) @ self.partners, np.float32)
+            found = np.asarray(self._model.had(rows) @ self.partners, np.float32)
             block[:, self.items] = np.where(found > 0, found, NO_SCORE)
         return block
 
@@ -83,18 +75,4 @@ class LinearScorer:
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item of the history that adds most to the pair's score."""
         code = np.full(len(rows), "co", dtype=object)
-        return Reasons(code, self._strongest(rows, items).astype(object))
-
-    def _strongest(self, rows: Ints, items: Ints) -> Ints:
-        best = np.full(len(rows), -1, np.int32)
-        chunk = 20_000
-        for start in range(0, len(rows), chunk):
-            pair, at = self.history.spans(rows[start : start + chunk])
-            had, wanted = self._place[self.history.item[at]], self._place[items[start + pair]]
-            known = (had >= 0) & (wanted >= 0)
-            pair, at, had, wanted = pair[known], at[known], had[known], wanted[known]
-            gain = self._said[at] * self.partners[had, wanted]
-            first = first_largest(pair, gain)
-            first = first[gain[first] > 0]
-            best[start + pair[first]] = self.history.item[at[first]]
-        return best
+        return Reasons(code, self._model.strongest(self.partners, rows, items).astype(object))

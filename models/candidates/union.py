@@ -12,6 +12,7 @@ from models.candidates.history import History
 from models.candidates.ials import Ials
 from models.candidates.linear import Linear
 from models.candidates.new_items import NewItems
+from models.candidates.next_visit import NextVisit
 from models.candidates.own_items import OwnItems
 from models.candidates.popular import Popular
 from models.candidates.two_tower_source import TwoTower
@@ -29,6 +30,7 @@ def make_sources(config: TrainingConfig, two_tower: Mapping[str, NDArray[Any]] |
         "own_items": OwnItems(config.event_weights),
         "co_visitation": CoVisitation(config.event_weights),
         "linear": Linear(config.linear, config.event_weights),
+        "next_visit": NextVisit(config.next_visit, config.event_weights),
         "ials": Ials(config.ials, config.event_weights, config.seed),
         "popular": Popular(config.event_weights),
         "new_items": NewItems(config.event_weights),

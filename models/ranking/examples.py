@@ -87,6 +87,7 @@ def build(
         no example: the ranker cannot bring it back.
     """
     snapshot, features = union.snapshot, PairFeatures(union)
+    worth = margin_worth(snapshot.catalogue.margin, union.config.ranker.margin_weight)
     users = np.array([user for user in sorted(gains) if user in snapshot.user_index], dtype=object)
     if len(users) > max_queries:
         users = users[np.sort(np.random.default_rng(seed).choice(len(users), max_queries, replace=False))]
@@ -94,7 +95,7 @@ def build(
     for part in union.batches(len(users), memory_mb):
         block = union.block(rows[part], only_new=only_new)
         batch, items = union.candidates(block, union.config.candidates)
-        gain = _gains(gains, users[part], batch, items, snapshot.item_index)
+        gain = _gains(gains, users[part], batch, items, snapshot.item_index) * worth[items]
         asked = np.bincount(batch[gain > 0], minlength=part.stop - part.start) > 0
         keep = asked[batch]
         lengths = np.bincount(batch[keep], minlength=len(asked))[asked]
@@ -102,6 +103,23 @@ def build(
         pairs = features.of(block, batch[keep], items[keep], only_new=only_new)
         parts.append(Examples(pairs, gain[keep], ptr, users[part][asked]))
     return Examples.concatenate(parts) if parts else _none()
+
+
+def margin_worth(margin: Floats, weight: float) -> Floats:
+    """What a hit on an item counts beside others: its margin over the usual one, to the power of `weight`.
+
+    Args:
+        margin: float32 `[items]`, NaN where unknown; such an item counts as the usual one.
+
+    Returns:
+        float32 `[items]`, between a tenth and ten times: a hit stays a hit, whatever it earns.
+    """
+    known = np.isfinite(margin) & (margin > 0)
+    if not weight or not known.any():
+        return np.ones(len(margin), np.float32)
+    usual = float(np.median(margin[known]))
+    relative = np.where(np.isfinite(margin), np.maximum(margin, 0.0) / usual, 1.0)
+    return np.asarray(np.clip(np.power(relative, weight), 0.1, 10.0), np.float32)
 
 
 def _gains(

@@ -21,6 +21,7 @@ SIGNALS = (
     "co_latest",
     "two_tower",
     "linear",
+    "next_visit",
     "ials",
     "popular",
     "popular_days",

@@ -11,7 +11,7 @@ from lake.settings import Settings
 from models.baselines import families
 from models.baselines import tuned as tuning
 from models.baselines.families import FAMILIES
-from models.baselines.interactions import Interactions
+from models.interactions import Interactions
 from models.baselines.tuned import TunedBaseline, tuned
 from models.baselines.validation import Blend, Validation
 from models.snapshot import Snapshot

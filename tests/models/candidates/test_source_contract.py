@@ -73,7 +73,7 @@ def test_preparing_again_gives_the_same(scorer: Scorer, union: Union, snapshot: 
 
 def test_a_cold_user_gets_no_guess_about_a_history(union: Union) -> None:
     cold = np.array([-1], np.int32)
-    for name in ("own_items", "co_visitation", "two_tower", "linear", "ials"):
+    for name in ("own_items", "co_visitation", "two_tower", "linear", "next_visit", "ials"):
         assert np.isneginf(union.scorers[name].scores(cold)).all(), name
     assert np.isfinite(union.scorers["popular"].scores(cold)).any()
 
@@ -81,7 +81,8 @@ def test_a_cold_user_gets_no_guess_about_a_history(union: Union) -> None:
 def test_reasons_rest_on_what_the_shopper_did(union: Union, snapshot: Snapshot) -> None:
     rows = np.arange(20, dtype=np.int32)
     touched = snapshot.touched.toarray() > 0
-    codes = {"own_items": "bought", "co_visitation": "co", "two_tower": "similar", "linear": "co", "ials": "similar"}
+    codes = {"own_items": "bought", "co_visitation": "co", "two_tower": "similar", "ials": "similar"}
+    codes |= {"linear": "co", "next_visit": "co"}
     for name, code in codes.items():
         best, valid = top(union.scorers[name].scores(rows), 5)
         owner, place = np.nonzero(valid)

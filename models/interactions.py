@@ -1,6 +1,6 @@
-"""A log as the tuned baselines see it: who touched what how long ago, and nothing that was made from it.
+"""A log as tuned baselines and linear models see it: who touched what how long ago, and nothing that was made from it.
 
-It can be wound back, so that what a validation window judges knows nothing of the window.
+It can be wound back, so that what an earlier window judges or teaches knows nothing of the window.
 """
 
 from collections.abc import Iterator
@@ -53,7 +53,11 @@ class Interactions:
 
     def wanted(self, days: int) -> sparse.csr_matrix:
         """Boolean CSR `[users, items]`: what each known shopper liked in the last `days` days."""
-        return self._pairs((self.age < days) & self.liked)
+        return self.between(0, days)
+
+    def between(self, youngest: int, oldest: int) -> sparse.csr_matrix:
+        """The same for what is at least `youngest` and less than `oldest` days old."""
+        return self._pairs((self.age >= youngest) & (self.age < oldest) & self.liked)
 
     @cached_property
     def touched(self) -> sparse.csr_matrix:

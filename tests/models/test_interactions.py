@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.baselines.interactions import Interactions, batches
+from models.interactions import Interactions, batches
 from models.baselines.light import best_first
 from models.metrics import PAD
 
