@@ -72,6 +72,7 @@ class Columns:
     OWNER = "owner"
     RANK = "rank"
     SCORE = "score"
+    PROBABILITY = "probability"
     REASON_ITEM = "reason_item"
     BUNDLE = "bundle"
 

@@ -78,6 +78,7 @@ class Ranked:
         score: float32 `[rows]`, the ranker's; comparable within one user only.
         source: int8 `[rows]`, position in `SOURCES` of the source that ranked the item highest.
         sources_rank: int16 `[rows, len(SOURCES)]`, rank in each source from 1; 0 where the source did not propose it.
+        probability: float32 `[rows]`, see `models.ranking.probability`; NaN where the bundle cannot tell.
     """
 
     user: Ints
@@ -85,6 +86,7 @@ class Ranked:
     score: Floats
     source: NDArray[np.int8]
     sources_rank: NDArray[np.int16]
+    probability: Floats
 
     def __len__(self) -> int:
         return len(self.user)
@@ -101,11 +103,13 @@ class Ranked:
         if not parts:
             empty = np.zeros(0, np.int32)
             ranks = np.zeros((0, len(SOURCES)), np.int16)
-            return cls(empty, empty, np.zeros(0, np.float32), np.zeros(0, np.int8), ranks)
+            nothing = np.zeros(0, np.float32)
+            return cls(empty, empty, nothing, np.zeros(0, np.int8), ranks, nothing)
         return cls(
             np.concatenate([part.user for part in parts]),
             np.concatenate([part.item for part in parts]),
             np.concatenate([part.score for part in parts]),
             np.concatenate([part.source for part in parts]),
             np.concatenate([part.sources_rank for part in parts]),
+            np.concatenate([part.probability for part in parts]),
         )

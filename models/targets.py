@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from models.interface import Ints
 from models.segments_of_users import item_classes
@@ -44,6 +45,16 @@ class Targets:
         rows = snapshot.rows_of(users)
         fresh = ~touched_before(snapshot, rows[pair_user], pair_item)
         return cls(users, rows, pair_user, pair_item, fresh, item_classes(snapshot, pair_item))
+
+    @staticmethod
+    def matrix(snapshot: Snapshot, truth: Mapping[str, set[str]], rows: Ints) -> sparse.csr_matrix:
+        """Boolean CSR `[rows, items]`: what some shoppers touched of the items known at the cut."""
+        pairs = [(n, item) for n, row in enumerate(rows) for item in truth.get(snapshot.users[row], ())]
+        items = snapshot.items_of([item for _, item in pairs])
+        owner = np.array([n for n, _ in pairs], np.int64)
+        known = items >= 0
+        cells = (np.ones(int(known.sum()), np.bool_), (owner[known], items[known]))
+        return sparse.csr_matrix(cells, shape=(len(rows), len(snapshot.items)))
 
     def part(self, target: str) -> npt.NDArray[np.bool_]:
         """bool `[pairs]`: those of the target `all` or `new`."""

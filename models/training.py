@@ -8,7 +8,8 @@ the days whose features it needs. With N label windows of h days (see
 2. its candidates at each cut, labelled by the window after, become ranking examples: once for lists of everything,
    once for lists of what the shopper never touched;
 3. a ranker on all windows but the last, with stage one of the last cut, is the *trial*: judged on the last window;
-4. the final ranker learns from all windows, for as many epochs as the trial needed;
+4. the final ranker learns from all windows, for as many epochs as the trial needed; how the trial's scores turned out
+   on the last window makes them probabilities;
 5. stage one up to T and that ranker become the bundle.
 """
 
@@ -37,10 +38,11 @@ from models.config import TrainingConfig
 from models.delivery import deliver, manifest
 from models.device import Device, choose
 from models.promotion import Mode
-from models.ranking import examples
+from models.ranking import examples, scoring
 from models.ranking.examples import Examples
 from models.snapshot import Snapshot
 from models.stages import Stages, fingerprint, prune
+from models.targets import Targets
 from models.windows import Windows
 
 log = logging.getLogger("nightshelf.training")
@@ -48,6 +50,8 @@ log = logging.getLogger("nightshelf.training")
 Arrays = Mapping[str, NDArray[Any]]
 FEWEST_QUERIES = 20
 """Shoppers with a candidate touched that a ranker needs to learn anything."""
+MOST_CALIBRATED = 3_000
+"""Shoppers from whom probabilities are learned; more make it longer, hardly better."""
 CODE = 5
 """Raised when the same input would now give another bundle, so that finished stages are not taken for it."""
 
@@ -78,7 +82,7 @@ def run(
         return _fallback(settings, now, config, folder, promote, why)
     cuts = {cut: Snapshot.load(settings, cut, exact=True) for cut in windows.cuts}
     key = fingerprint([CODE, config.get_config(), windows.days, now, *cuts.values()])
-    return _full(settings, windows, config, Stages(root, key, 3 * len(cuts) + 5), promote, cuts, now)
+    return _full(settings, windows, config, Stages(root, key, 3 * len(cuts) + 6), promote, cuts, now)
 
 
 def _full(
@@ -111,11 +115,12 @@ def _full(
         origin = {"trained_through": windows.test_cut.isoformat(), "kind": "full"}
         trial = Bundle(origin, config, towers, _weights(trial_ranker))
         metrics = stages.value("evaluation", lambda: _measure(settings, trial, windows, cuts[windows.test_cut]))
+        chances = stages.arrays("probabilities", lambda: _chances(settings, trial, windows, cuts[windows.test_cut]))
         if fits:
             towers = _stage_one(stages, process, now.as_of)
     told = {"queries": [len(part) for part in learned], "ranker_epochs": int(trial_ranker["epochs"])}
     provenance = manifest(now, config, "full", metrics) | {"learned": told, "window_days": windows.days}
-    bundle = Bundle(provenance, config, towers, _weights(ranker))
+    bundle = Bundle(provenance, config, towers, {**_weights(ranker), **chances})
     return deliver(settings, bundle, stages.folder, stages.seconds, trial, windows, promote)
 
 
@@ -179,6 +184,21 @@ def _measure(settings: Settings, trial: Bundle, windows: Windows, cut: Snapshot)
     except BadInput as error:
         measured = {"not_evaluated": str(error)}
     return {**measured, **reference(trial, settings, window.first, window.last)}
+
+
+def _chances(settings: Settings, trial: Bundle, windows: Windows, cut: Snapshot) -> Arrays:
+    """How the trial's scores turned out on the last window, over shoppers who came and shoppers who did not.
+
+    The ranker that ships learned that window as well; its scores are on the same scale.
+    """
+    assert trial.ranker is not None
+    rows = np.arange(len(cut.users), dtype=np.int32)
+    if len(rows) > MOST_CALIBRATED:
+        rows = np.sort(np.random.default_rng(trial.config.seed).choice(rows, MOST_CALIBRATED, replace=False))
+    window = windows.after(cut.as_of)
+    touched = Targets.matrix(cut, labels.touched(settings, window.first, window.last), rows)
+    count, memory = trial.config.candidates, settings.scoring_memory_mb
+    return scoring.chances(trial.prepared(cut), trial.ranker, rows, touched, count, memory_mb=memory)
 
 
 def _fallback(

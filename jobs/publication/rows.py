@@ -34,6 +34,7 @@ class RowWriter:
             entries.rank,
             entries.item,
             entries.score,
+            entries.probability,
             SOURCE_NAMES.take(pa.array(entries.source)),
             pa.array(reasons.code, pa.string()),
             pa.array(reasons.value, pa.string()),
@@ -49,7 +50,9 @@ class RowWriter:
         alike = (related.kind != COMPLEMENT) & related.alike
         codes, sources = pa.array(list(ITEM_REASONS)), pa.array(list(ITEM_REASONS.values()))
         at = pa.array(alike.astype(np.int8))
-        return self._table("item", owner, rank, related.item, related.score, sources.take(at), codes.take(at), owner)
+        return self._table(
+            "item", owner, rank, related.item, related.score, None, sources.take(at), codes.take(at), owner
+        )
 
     def segments(self, lists: Sequence[SegmentList]) -> pa.Table:
         """Rows of the fallback lists, in the order given."""
@@ -59,17 +62,28 @@ class RowWriter:
         item = np.concatenate([each.items for each in lists])
         score = np.concatenate([each.score for each in lists])
         popular = pa.repeat("popular", len(rank))
-        return self._table("segment", owner, rank, item, score, popular, popular, owner)
+        return self._table("segment", owner, rank, item, score, None, popular, popular, owner)
 
     def _table(
-        self, kind: str, owner: Any, rank: Ints, item: Ints, score: Any, source: Any, reason: Any, value: Any
+        self,
+        kind: str,
+        owner: Any,
+        rank: Ints,
+        item: Ints,
+        score: Any,
+        probability: Any,
+        source: Any,
+        reason: Any,
+        value: Any,
     ) -> pa.Table:
+        known = pa.nulls(len(rank), pa.float64()) if probability is None else pa.array(probability, from_pandas=True)
         columns = {
             C.KIND: pa.repeat(kind, len(rank)),
             C.OWNER: owner,
             C.RANK: pa.array(rank, pa.int32()),
             C.ITEM_ID: self._items.take(pa.array(item)),
             C.SCORE: pa.array(score, pa.float64()),
+            C.PROBABILITY: known.cast(pa.float64()),
             C.SOURCE: source,
             C.REASON: reason,
             C.REASON_ITEM: value,

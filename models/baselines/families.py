@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.interactions import Interactions
 from models.candidates.ials import factorise
 from models.candidates.linear import ease
+from models.interactions import Interactions
 from models.interface import Floats, Ints
 
 Parameters = Mapping[str, float]

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.baselines.families import FAMILIES, Family, Parameters, Scores
-from models.interactions import Interactions, batches
 from models.baselines.light import Lists, top
 from models.baselines.validation import Blend, Validation, scaled
+from models.interactions import Interactions, batches
 from models.interface import Floats, Ints
 from models.snapshot import Snapshot
 

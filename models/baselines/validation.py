@@ -10,8 +10,8 @@ from scipy import sparse
 
 from models import metrics
 from models.baselines.families import Scores
-from models.interactions import Interactions, batches
 from models.baselines.light import best_first
+from models.interactions import Interactions, batches
 from models.interface import Floats, Ints
 
 K = 20

@@ -1,4 +1,4 @@
-"""What linear item-to-item models share: which items take part, shoppers as rows over them, and the item behind a score."""
+"""What linear item-to-item models share: which items take part, and shoppers as rows over them."""
 
 import numpy as np
 from scipy import sparse

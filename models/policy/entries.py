@@ -17,6 +17,7 @@ class Entries:
         user: position in the users asked for. item: index into `Snapshot.items`. rank: from 1.
         score: the ranker's, moved by the surface's objectives; an entry that filled up a list has less than all others.
         source: position in `SOURCES`.
+        probability: that the shopper touches the item soon; NaN where that is not known.
         filled: the entry comes from no candidate source but was needed to reach K, or was placed by a rule.
     """
 
@@ -26,6 +27,7 @@ class Entries:
     score: Floats
     source: NDArray[np.int8]
     filled: NDArray[np.bool_]
+    probability: Floats
 
     def __len__(self) -> int:
         return len(self.user)

@@ -40,7 +40,7 @@ def place(lists: Entries, fixed: Entries, items: int) -> Entries:
 
 
 def as_found(wanted: Entries, candidates: Entries, items: int) -> Entries:
-    """Entries to be placed, each with score, source and `filled` of the candidate it is, where it is one."""
+    """Entries to be placed, each with what is known of the candidate that it is, where it is one."""
     if not len(candidates) or not len(wanted):
         return wanted
     keys = _keys(candidates, items)
@@ -53,6 +53,7 @@ def as_found(wanted: Entries, candidates: Entries, items: int) -> Entries:
         score=np.where(found, candidates.score[at], wanted.score),
         source=np.where(found, candidates.source[at], wanted.source),
         filled=np.where(found, candidates.filled[at], wanted.filled),
+        probability=np.where(found, candidates.probability[at], wanted.probability),
     )
 
 

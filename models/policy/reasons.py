@@ -50,7 +50,8 @@ class Explainer:
         code, value = np.full(len(entries), "", dtype=object), np.full(len(entries), None, dtype=object)
         found, filled = np.flatnonzero(~entries.filled), np.flatnonzero(entries.filled)
         no_ranks = np.zeros((len(found), len(SOURCES)), np.int16)
-        ranked = Ranked(entries.user[found], item[found], entries.score[found], entries.source[found], no_ranks)
+        chance = entries.probability[found]
+        ranked = Ranked(entries.user[found], item[found], entries.score[found], entries.source[found], no_ranks, chance)
         told = self._bundle.explain(self._snapshot, users, ranked)
         # "Like itself" says nothing: the nearest item of the shopper's history is the item, so it was seen or bought.
         itself = told.value == self._snapshot.items[item[found]].astype(object)

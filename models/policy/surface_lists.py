@@ -121,6 +121,7 @@ class SurfacePolicy:
             np.concatenate([each.score for each in found]).astype(np.float32),
             np.full(len(user), POPULAR, np.int8),
             np.zeros(len(user), np.bool_),
+            np.full(len(user), np.nan, np.float32),
         )
         audience = Audience.of_segments(snapshot, [each.name for each in found])
         entries = self._preferences.ordered_segments(entries, audience)
@@ -145,7 +146,8 @@ class SurfacePolicy:
             proposed = ranks.min(axis=1) < NEVER
             source = np.where(np.isin(source, wanted), source, wanted[ranks.argmin(axis=1)])
         nothing, no_fill = np.zeros(len(ranked), np.int32), np.zeros(len(ranked), np.bool_)
-        return Entries(ranked.user, ranked.item, nothing, ranked.score, source, no_fill).take(proposed)
+        found = Entries(ranked.user, ranked.item, nothing, ranked.score, source, no_fill, ranked.probability)
+        return found.take(proposed)
 
     def _may_show(self, entries: Entries, audience: Audience) -> NDArray[np.bool_]:
         """Which entries no hard rule takes out: stock, repeats, what a rule buries out for these shoppers."""
@@ -195,7 +197,8 @@ class SurfacePolicy:
         lowest = np.zeros(users, np.float32)
         np.minimum.at(lowest, lists.user, lists.score)
         size = len(user)
-        return Entries(user, item, rank, lowest[user], np.full(size, source, np.int8), np.ones(size, np.bool_))
+        unknown = np.full(size, np.nan, np.float32)
+        return Entries(user, item, rank, lowest[user], np.full(size, source, np.int8), np.ones(size, np.bool_), unknown)
 
     def _explored(self, lists: Entries, candidates: Entries, audience: Audience) -> Entries:
         """The lists with new items in the exploration slots; one that stands above the slots anyway needs none."""

@@ -1,14 +1,17 @@
 """The ranker at work, in numpy: the Wide & Deep's arrays over the candidates of a batch of users."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from models.candidates.union import Block, Union
 from models.interface import SOURCES, Floats, Ints, Ranked
 from models.ranking.features import PairFeatures, Pairs
+from models.ranking.probability import inputs, learn, probabilities
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -51,21 +54,66 @@ def rank(
     union: Union, ranker: Arrays | None, rows: Ints, count: int, *, only_new: bool = False, memory_mb: int = 1024
 ) -> Ranked:
     """Candidates of users, ranked; see `Bundle.score`."""
-    features = PairFeatures(union) if ranker is not None else None
     parts = []
+    for start, block, found in _scored(union, ranker, rows, count, only_new=only_new, memory_mb=memory_mb):
+        batch, items, score = found.batch, found.items, found.score
+        if found.dense is not None and ranker is not None:
+            chance = probabilities(ranker, inputs(batch, score, found.dense), only_new=only_new)
+        else:
+            chance = np.full(len(score), np.nan, np.float32)
+        ranks = block.ranks_at(batch, items)
+        order = np.lexsort((items, -score, batch))
+        source = np.where(ranks > 0, ranks, np.iinfo(np.int16).max).argmin(axis=1).astype(np.int8)
+        user = (batch + start).astype(np.int32)
+        parts.append(Ranked(user[order], items[order], score[order], source[order], ranks[order], chance[order]))
+    return Ranked.concatenate(parts)
+
+
+def chances(
+    union: Union, ranker: Arrays, rows: Ints, touched: sparse.csr_matrix, count: int, *, memory_mb: int = 1024
+) -> dict[str, NDArray[Any]]:
+    """Learn the probabilities of a ranker on days that neither it nor the sources have seen; see `probability`.
+
+    Args:
+        rows: `[users]` of the snapshot, those who came in the window and those who did not.
+        touched: bool CSR `[users, items]`, what each of them touched in the window.
+        count: candidates a user.
+    """
+    seen = []
+    for only_new in (False, True):
+        parts = []
+        for start, _, found in _scored(union, ranker, rows, count, only_new=only_new, memory_mb=memory_mb):
+            if found.dense is not None:
+                hit = np.asarray(touched[found.batch + start, found.items]).ravel() > 0
+                parts.append((inputs(found.batch, found.score, found.dense), hit))
+        values, hits = zip(*parts, strict=True)
+        seen.append((np.concatenate(values), np.concatenate(hits)))
+    return learn(seen)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Candidates of a batch of users: `batch` ascending; `dense` is None where no ranker looked at features."""
+
+    batch: Ints
+    items: Ints
+    score: Floats
+    dense: Floats | None
+
+
+def _scored(
+    union: Union, ranker: Arrays | None, rows: Ints, count: int, *, only_new: bool, memory_mb: int
+) -> Iterator[tuple[int, Block, _Scored]]:
+    """Batch by batch: where it begins in `rows`, what the sources say of it, and its candidates' scores."""
+    features = PairFeatures(union) if ranker is not None else None
     for part in union.batches(len(rows), memory_mb):
         block = union.block(rows[part], only_new=only_new)
         batch, items = union.candidates(block, count)
         if features is not None and ranker is not None:
-            score = forward(ranker, features.of(block, batch, items, only_new=only_new))
+            pairs = features.of(block, batch, items, only_new=only_new)
+            yield part.start, block, _Scored(batch, items, forward(ranker, pairs), pairs.dense)
         else:
-            score = untrained(block, batch, items)
-        ranks = block.ranks_at(batch, items)
-        order = np.lexsort((items, -score, batch))
-        source = np.where(ranks > 0, ranks, np.iinfo(np.int16).max).argmin(axis=1).astype(np.int8)
-        user = (batch + part.start).astype(np.int32)
-        parts.append(Ranked(user[order], items[order], score[order], source[order], ranks[order]))
-    return Ranked.concatenate(parts)
+            yield part.start, block, _Scored(batch, items, untrained(block, batch, items), None)
 
 
 def score_pairs(union: Union, ranker: Arrays | None, rows: Ints, items: Ints, *, memory_mb: int = 1024) -> Floats:

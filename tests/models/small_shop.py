@@ -126,5 +126,6 @@ class TasteBundle:
             order = kept[np.argsort(-score[kept], kind="stable")][:candidates].astype(np.int32)
             blank = np.zeros((len(order), len(SOURCES)), np.int16)
             owner = np.full(len(order), number, np.int32)
-            parts.append(Ranked(owner, order, score[order], np.zeros(len(order), np.int8), blank))
+            unknown = np.full(len(order), np.nan, np.float32)
+            parts.append(Ranked(owner, order, score[order], np.zeros(len(order), np.int8), blank, unknown))
         return Ranked.concatenate(parts)

@@ -36,7 +36,8 @@ def ranking(*rows: tuple[int, int, int, int]) -> Any:
     for number, row in enumerate(rows):
         ranks[number, SOURCES.index("own_items")], ranks[number, SOURCES.index("popular")] = row[2:]
     user, item = (np.array([row[column] for row in rows], np.int32) for column in (0, 1))
-    ranked = Ranked(user, item, -np.arange(len(rows), dtype=np.float32), np.zeros(len(rows), np.int8), ranks)
+    score, source = -np.arange(len(rows), dtype=np.float32), np.zeros(len(rows), np.int8)
+    ranked = Ranked(user, item, score, source, ranks, np.full(len(rows), np.nan, np.float32))
     return SimpleNamespace(config=CONFIG, score=lambda *_, **__: ranked)
 
 

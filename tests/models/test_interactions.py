@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.interactions import Interactions, batches
 from models.baselines.light import best_first
+from models.interactions import Interactions, batches
 from models.metrics import PAD
 
 

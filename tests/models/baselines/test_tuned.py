@@ -11,9 +11,9 @@ from lake.settings import Settings
 from models.baselines import families
 from models.baselines import tuned as tuning
 from models.baselines.families import FAMILIES
-from models.interactions import Interactions
 from models.baselines.tuned import TunedBaseline, tuned
 from models.baselines.validation import Blend, Validation
+from models.interactions import Interactions
 from models.snapshot import Snapshot
 from tests.models import small_shop
 from tests.models.small_shop import FIRST, event

@@ -64,7 +64,7 @@ def test_what_comes_into_season_counts_more_than_what_went(shop: Shop) -> None:
         rows += [event(f"u{n:02d}", "i00", early), event(f"u{n:02d}", "i05", shift(early, 8))]
         late = shift(FIRST, 20 + n % 10)
         rows += [event(f"v{n:02d}", "i00", late), event(f"v{n:02d}", "i06", shift(late, 8))]
-    snapshot = shop(rows + [event("now", "i00", AS_OF)])
+    snapshot = shop([*rows, event("now", "i00", AS_OF)])
     found = scores(snapshot, prepared(snapshot, half_life=1.0), "now")
     assert found["i06"] > 1.5 * found["i05"] > 0
 

@@ -16,7 +16,8 @@ def entries(lists: list[list[int]], ranks: list[list[int]] | None = None, filled
     wanted = ranks or [list(range(1, len(each) + 1)) for each in lists]
     rank = np.array([rank for each in wanted for rank in each], np.int32)
     score = -rank.astype(np.float32)
-    return Entries(user, item, rank, score, np.full(len(user), 1, np.int8), np.full(len(user), filled))
+    source, filled_up = np.full(len(user), 1, np.int8), np.full(len(user), filled)
+    return Entries(user, item, rank, score, source, filled_up, np.full(len(user), np.nan, np.float32))
 
 
 def by_hand(items: list[int], fixed: list[tuple[int, int]]) -> list[int]:

@@ -84,7 +84,8 @@ def ranked(shop: Snapshot, lists: Sequence[Sequence[str]], source: str = "co_vis
     code = SOURCES.index(source)
     ranks = np.zeros((len(user), len(SOURCES)), np.int16)
     ranks[:, code] = 1
-    return Ranked(user, item, score, np.full(len(user), code, np.int8), ranks)
+    chance = (1.0 / (1.0 + np.exp(-score))).astype(np.float32)
+    return Ranked(user, item, score, np.full(len(user), code, np.int8), ranks, chance)
 
 
 def names(shop: Snapshot, entries: Any, user: int) -> list[str]:
