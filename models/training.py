@@ -13,9 +13,8 @@ the days whose features it needs. With N label windows of h days (see
 5. stage one up to T and that ranker become the bundle.
 """
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -25,20 +24,18 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from lake.clock import DayRange, parse_day
+from lake.clock import parse_day
 from lake.command import finish
 from lake.errors import BadInput
 from lake.settings import Settings
-from models import labels
+from models import labels, teaching
 from models.bundle import Bundle
-from models.candidates import two_tower_data
 from models.candidates.two_tower_process import TwoTowerProcess
-from models.candidates.union import Union, make_sources
 from models.config import TrainingConfig
 from models.delivery import deliver, manifest
-from models.device import Device, choose
+from models.device import choose
 from models.promotion import Mode
-from models.ranking import examples, scoring
+from models.ranking import scoring
 from models.ranking.examples import Examples
 from models.snapshot import Snapshot
 from models.stages import Stages, fingerprint, prune
@@ -99,78 +96,28 @@ def _full(
     learned: list[Examples] = []
     with TwoTowerProcess(stages.folder, fits) as process:
         if fits:
-            _prepare(stages, config, [*cuts.values(), now], windows.days)
+            teaching.lay_out_towers(stages, config, [*cuts.values(), now], windows.days)
             process.start()
         for cut, snapshot in cuts.items():
-            towers = _stage_one(stages, process, cut) if fits else None
-            known, window = towers, windows.after(cut)
-            made = stages.arrays(f"examples after {cut}", partial(_examples, settings, config, snapshot, known, window))
-            learned.append(Examples.of(made))
+            towers = teaching.towers_of(stages, process, cut) if fits else None
+            make = partial(teaching.examples_after, settings, config, snapshot, towers, windows.after(cut))
+            learned.append(Examples.of(stages.arrays(f"examples after {cut}", make)))
         if len(learned[-1]) < FEWEST_QUERIES or sum(map(len, learned[:-1])) < FEWEST_QUERIES:
             why = f"only {', '.join(str(len(part)) for part in learned)} queries to learn from in the label windows"
             return _fallback(settings, now, config, stages.folder, promote, why)
         device = choose(settings)
-        trial_ranker = _ranker(stages, "ranker of the trial", learned[:-1], config, device, None)
-        ranker = _ranker(stages, "ranker", learned, config, device, int(trial_ranker["epochs"]))
+        trial_ranker = teaching.teach_ranker(stages, "ranker of the trial", learned[:-1], config, device, None)
+        ranker = teaching.teach_ranker(stages, "ranker", learned, config, device, int(trial_ranker["epochs"]))
         origin = {"trained_through": windows.test_cut.isoformat(), "kind": "full"}
-        trial = Bundle(origin, config, towers, _weights(trial_ranker))
+        trial = Bundle(origin, config, towers, teaching.weights(trial_ranker))
         metrics = stages.value("evaluation", lambda: _measure(settings, trial, windows, cuts[windows.test_cut]))
         chances = stages.arrays("probabilities", lambda: _chances(settings, trial, windows, cuts[windows.test_cut]))
         if fits:
-            towers = _stage_one(stages, process, now.as_of)
+            towers = teaching.towers_of(stages, process, now.as_of)
     told = {"queries": [len(part) for part in learned], "ranker_epochs": int(trial_ranker["epochs"])}
     provenance = manifest(now, config, "full", metrics) | {"learned": told, "window_days": windows.days}
-    bundle = Bundle(provenance, config, towers, {**_weights(ranker), **chances})
+    bundle = Bundle(provenance, config, towers, {**teaching.weights(ranker), **chances})
     return deliver(settings, bundle, stages.folder, stages.seconds, trial, windows, promote)
-
-
-def _prepare(stages: Stages, config: TrainingConfig, snapshots: Sequence[Snapshot], held_out_days: int) -> None:
-    """Lay out what each fit of the two-tower reads; the first holds days out to learn how long to train."""
-    (stages.folder / "config.json").write_text(json.dumps(config.get_config()))
-    for number, snapshot in enumerate(snapshots):
-        held_out = 0 if number else held_out_days
-        stages.arrays(f"{snapshot.as_of}", partial(two_tower_data.inputs, snapshot, config, held_out))
-
-
-def _stage_one(stages: Stages, process: TwoTowerProcess, day: date) -> Arrays:
-    stages.value(f"stage one to {day}", lambda: process.wait(day.isoformat()))
-    return process.arrays(day.isoformat())
-
-
-def _examples(
-    settings: Settings, config: TrainingConfig, snapshot: Snapshot, towers: Arrays | None, window: DayRange
-) -> Arrays:
-    """The queries of one window, for lists of everything and for lists of what was never touched."""
-    union = Union(make_sources(config, towers), config, snapshot)
-    gains = labels.gains(settings, window.first, window.last, config.event_weights)
-    build = partial(
-        examples.build,
-        union,
-        gains,
-        max_queries=config.max_queries,
-        seed=config.seed,
-        memory_mb=settings.scoring_memory_mb,
-    )
-    return Examples.concatenate([build(only_new=only_new) for only_new in (False, True)]).arrays()
-
-
-def _ranker(
-    stages: Stages, name: str, parts: Sequence[Examples], config: TrainingConfig, device: Device, epochs: int | None
-) -> Arrays:
-    def make() -> dict[str, NDArray[Any]]:
-        from models.ranking import wide_deep
-
-        data = Examples.concatenate(list(parts))
-
-        folder = stages.folder / name.replace(" ", "_")
-        fitted = wide_deep.fit(data, config.ranker, device, folder, seed=config.seed, epochs=epochs)
-        return {**fitted.arrays, "epochs": np.array(fitted.epochs)}
-
-    return stages.arrays(name, make)
-
-
-def _weights(arrays: Arrays) -> Arrays:
-    return {name: values for name, values in arrays.items() if name != "epochs"}
 
 
 def _measure(settings: Settings, trial: Bundle, windows: Windows, cut: Snapshot) -> dict[str, Any]:
