@@ -8,21 +8,16 @@ here the first one must stand all quiet nights.
 """
 
 import shutil
-import threading
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from infra.embedded.commands import say
+from infra.embedded.cost import Cost
 from infra.embedded.drift_nights import DriftSettings, Night, Plan, faults, summary
 from infra.embedded.layout import HOME, Layout, StackSettings
-from infra.embedded.status import tree_memory
 from lake.clock import DayRange
 from lake.settings import Settings
 
@@ -42,59 +37,6 @@ DECIDING = (
     "retrain_cooldown_days",
 )
 """Settings that the verdict depends on."""
-SAMPLE_SECONDS = 5
-
-
-@dataclass
-class Cost:
-    """What the check took: seconds by phase, CPU seconds and peak memory of the whole process tree."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    cpu: dict[int, float] = field(default_factory=dict)
-    memory_mib: int = 0
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add a block's seconds to a phase."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Sample memory and CPU time while the block runs."""
-        done = threading.Event()
-
-        def watch() -> None:
-            while not done.wait(SAMPLE_SECONDS):
-                self.sample()
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-            self.sample()
-
-    def sample(self) -> None:
-        """Note what the process tree uses now; a child that ended counts with what it had used when last seen."""
-        here = psutil.Process()
-        self.memory_mib = max(self.memory_mib, tree_memory(here.pid))
-        for process in [here, *here.children(recursive=True)]:
-            try:
-                used = process.cpu_times()
-            except psutil.Error:
-                continue
-            self.cpu[process.pid] = used.user + used.system
-
-    def figures(self) -> dict[str, Any]:
-        phases = {name: round(seconds) for name, seconds in self.seconds.items()}
-        memory = round(self.memory_mib / 1024, 1)
-        return {"seconds": phases, "cpu_seconds": round(sum(self.cpu.values())), "memory_gib": memory}
 
 
 def shop_settings(var: Path) -> Settings:

@@ -3,7 +3,8 @@
 `s3a` is the store smoke test beyond 128 MiB. `online_retail` runs that log (DATA=DIR) on a stack of its own and holds
 it to its bars: the whole run under 25 minutes, one more day without retraining under 4 (both on 2 cores). `drift`
 takes a generated shop through 30 quiet nights, which must trigger no training, and through a planted drift, which must
-trigger one. `CHECKS=s3a` chooses.
+trigger one. `held_out` judges published lists of that log (DATA=DIR) on three cuts that nothing was chosen on.
+`CHECKS=s3a` chooses.
 """
 
 import json
@@ -19,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from infra.embedded import drift, environment, night
+from infra.embedded import drift, environment, held_out, night
 from infra.embedded.commands import report, say
 from infra.embedded.layout import HOME, StackSettings
 from infra.embedded.lifecycle import Stack
@@ -97,7 +98,9 @@ CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool]]] = {
     "s3a": s3a,
     "drift": drift.check,
     "online_retail": online_retail,
+    "held_out": held_out.check,
 }
+NEED_DATA = ("online_retail", "held_out")
 
 
 def main() -> None:
@@ -112,8 +115,8 @@ def main() -> None:
         raise BadInput(f"CHECKS={','.join(unknown)}: found no such check, expected some of {', '.join(CHECKS)}")
     failed = []
     for name in chosen:
-        if name == "online_retail" and not environment.given(os.environ).get("DATA"):
-            say("online_retail: skipped, it needs DATA=DIR with that log's files")
+        if name in NEED_DATA and not environment.given(os.environ).get("DATA"):
+            say(f"{name}: skipped, it needs DATA=DIR with the files of Online Retail")
             continue
         try:
             figures, passed = CHECKS[name]()

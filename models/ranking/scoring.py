@@ -10,6 +10,7 @@ from scipy import sparse
 
 from models.candidates.union import Block, Union
 from models.interface import SOURCES, Floats, Ints, Ranked
+from models.ranking import normalisation
 from models.ranking.features import PairFeatures, Pairs
 from models.ranking.probability import inputs, learn, probabilities
 
@@ -21,7 +22,7 @@ def forward(arrays: Arrays, pairs: Pairs) -> Floats:
 
     `wide_deep.build` is the same network in Keras, and a test holds the two against each other.
     """
-    dense = np.clip((pairs.dense - arrays["mean"]) / arrays["spread"], -5.0, 5.0)
+    dense = normalisation.apply(arrays, pairs.dense)
     buckets = arrays["wide_table"].shape[1]
     total = np.zeros(len(dense), np.float32)
     for cross, table in enumerate(arrays["wide_table"]):

@@ -10,7 +10,7 @@ candidates of one query with each other.
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lake.errors import BadInput
 from models.config import RankerConfig
 from models.device import Device
 from models.interface import Floats
+from models.ranking import normalisation
 from models.ranking.examples import Examples
 from models.ranking.features import CROSSES, NAMES
 
@@ -40,25 +41,17 @@ class Fitted:
     loss: float | None
 
 
-def normalisation(dense: Floats) -> tuple[Floats, Floats]:
-    """Mean and spread of each feature; a constant feature gets spread 1."""
-    mean, spread = dense.mean(axis=0, dtype=np.float64), dense.std(axis=0, dtype=np.float64)
-    return mean.astype(np.float32), np.where(spread > 1e-6, spread, 1.0).astype(np.float32)
-
-
-def build(config: RankerConfig, mean: Floats, spread: Floats) -> Any:
-    """The model: inputs `dense`, `wide`, `item` of `[queries, candidates, ...]`, output logits, padding included.
+def build(config: RankerConfig) -> Any:
+    """The model: inputs `dense` (normal scores), `wide`, `item` of `[queries, candidates, ...]`.
 
     Returns:
-        A Keras model whose output is `[queries, candidates, networks]`.
+        A Keras model whose output are logits `[queries, candidates, networks]`, those of padding included.
     """
     import keras
 
     dense = keras.Input((None, len(NAMES)), name="dense")
     wide = keras.Input((None, len(CROSSES)), dtype="int32", name="wide")
     item = keras.Input((None,), dtype="int32", name="item")
-    scaled = keras.layers.Rescaling(1.0 / spread, -mean / spread, dtype="float32")(dense)
-    scaled = keras.layers.ReLU(max_value=10.0, dtype="float32")(scaled + 5.0) - 5.0
     cross = keras.layers.Embedding(
         len(CROSSES) * config.cross_buckets,
         1,
@@ -73,7 +66,7 @@ def build(config: RankerConfig, mean: Floats, spread: Floats) -> Any:
         embeddings_regularizer=keras.regularizers.L2(config.table_l2),
         name="item_table",
     )(item)
-    seen = keras.layers.Concatenate()([scaled, vector * (1.0 if config.item_dim else 0.0)])
+    seen = keras.layers.Concatenate()([dense, vector * (1.0 if config.item_dim else 0.0)])
     deep = keras.layers.Concatenate()([_network(config, seen, number) for number in range(config.networks)])
     return keras.Model([dense, wide, item], keras.ops.sum(cross[..., 0], axis=-1)[..., None] + deep)
 
@@ -83,7 +76,8 @@ def _network(config: RankerConfig, hidden: Any, number: int) -> Any:
 
     for layer, width in enumerate(config.hidden):
         hidden = keras.layers.Dense(width, activation="relu", name=_deep(number, layer))(hidden)
-        hidden = keras.layers.Dropout(config.dropout)(hidden)
+        # One mask a query: its candidates are compared by the same units, and far fewer numbers are drawn.
+        hidden = keras.layers.Dropout(config.dropout, noise_shape=(None, 1, width))(hidden)
     return keras.layers.Dense(1, name=_deep(number, len(config.hidden)), dtype="float32")(hidden)
 
 
@@ -99,7 +93,6 @@ def fit(
     *,
     seed: int,
     epochs: int | None = None,
-    scale: tuple[Floats, Floats] | None = None,
     watch: Callable[[int, Arrays], None] | None = None,
 ) -> Fitted:
     """Train a ranker; a killed training goes on after its last whole epoch.
@@ -121,11 +114,13 @@ def fit(
     if config.item_dim is None:
         config = config.model_copy(update={"item_dim": ITEM_DIM if len(examples) >= ENOUGH_QUERIES else 0})
     keras.utils.set_random_seed(seed)
-    mean, spread = scale or normalisation(examples.pairs.dense)
+    scale = normalisation.learn(examples.pairs.dense, seed)
+    scaled = replace(examples.pairs, dense=normalisation.apply(scale, examples.pairs.dense))
+    examples = replace(examples, pairs=scaled)
     held = _held_out(examples, config.held_out, seed) if epochs is None else np.zeros(len(examples), np.bool_)
     keras.config.set_dtype_policy("float32" if device.compute_dtype == "float32" else f"mixed_{device.compute_dtype}")
     with device.strategy.scope():
-        model = build(config, mean, spread)
+        model = build(config)
         # XLA would compile anew for every length of the longest query, which costs more than it gives.
         model.compile(
             optimizer=keras.optimizers.Adam(config.learning_rate),
@@ -134,7 +129,7 @@ def fit(
         )
     callbacks: list[Any] = [_stop_on_nan(), keras.callbacks.BackupAndRestore(str(workdir / "backup"))]
     if watch:
-        callbacks.append(_told(watch, lambda: _export(model, config, mean, spread)))
+        callbacks.append(_told(watch, lambda: _export(model, config, scale)))
     if held.any():
         callbacks.append(keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True))
     history = model.fit(
@@ -155,7 +150,7 @@ def fit(
         f"{min(losses):.4f}" if losses else "-",
         time.monotonic() - started,
     )
-    return Fitted(_export(model, config, mean, spread), best, float(min(losses)) if losses else None)
+    return Fitted(_export(model, config, scale), best, float(min(losses)) if losses else None)
 
 
 def _refuse_non_numbers(dense: Floats) -> None:
@@ -210,11 +205,11 @@ def _bounded(wide: NDArray[np.int32], config: RankerConfig) -> NDArray[np.int32]
     return (wide % config.cross_buckets + np.arange(len(CROSSES)) * config.cross_buckets).astype(np.int32)
 
 
-def _export(model: Any, config: RankerConfig, mean: Floats, spread: Floats) -> Arrays:
+def _export(model: Any, config: RankerConfig, scale: Arrays) -> Arrays:
     """What `scoring.forward` needs."""
     wide = model.get_layer("wide_table").get_weights()[0].reshape(len(CROSSES), config.cross_buckets)
     item = model.get_layer("item_table").get_weights()[0] * (1.0 if config.item_dim else 0.0)
-    arrays: Arrays = {"mean": mean, "spread": spread, "wide_table": wide, "item_table": item}
+    arrays: Arrays = {**scale, "wide_table": wide, "item_table": item}
     for layer in range(len(config.hidden) + 1):
         weights = [model.get_layer(_deep(number, layer)).get_weights() for number in range(config.networks)]
         arrays[f"kernel_{layer}"] = np.stack([kernel for kernel, _ in weights])

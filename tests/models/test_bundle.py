@@ -12,6 +12,7 @@ from lake.settings import Settings
 from models.bundle import Bundle
 from models.config import TrainingConfig, TwoTowerConfig
 from models.interface import Ranked
+from models.ranking import normalisation
 from models.ranking.features import CROSSES, NAMES
 from models.snapshot import Snapshot
 from tests.models import planted
@@ -34,7 +35,7 @@ def random_ranker() -> dict[str, np.ndarray]:
     }
     arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     wide = rng.normal(size=(len(CROSSES), 64)).astype(np.float32)
-    return {**arrays, "wide_table": wide, "mean": np.zeros(width, np.float32), "spread": np.ones(width, np.float32)}
+    return {**arrays, "wide_table": wide, **normalisation.learn(rng.normal(size=(500, width)).astype(np.float32))}
 
 
 @pytest.fixture(scope="module")
