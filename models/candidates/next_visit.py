@@ -52,29 +52,26 @@ class NextVisitScorer:
 
     def _learn(self, log: Interactions, days: int, config: NextVisitConfig) -> None:
         """Solve for the weights: `(X' R X + c I) W = X' R Y`, X the histories with a constant, Y what came next."""
-        size = len(self.items) + 1
-        gram, answers = np.zeros((size, size), np.float32), np.zeros((size, size - 1), np.float32)
-        total, examples = 0.0, 0
+        had, took, worth = [], [], []
         step = max(days // 2, 1)
         for number in range(config.windows):
             back = days + number * step
             before, after = log.rewound(back).taste(self._half_life), log.between(back - days, back)
             asked = np.flatnonzero((np.diff(before.indptr) > 0) & (np.diff(after.indptr) > 0))
-            if not len(asked):
-                continue
-            had = _with_constant(before[asked][:, self.items])
-            took = after[asked][:, self.items]
+            had.append(_with_constant(before[asked][:, self.items]))
+            took.append(after[asked][:, self.items])
             # A window counts half after `half_life` windows, and a large basket less than its number of items.
-            sizes = np.maximum(np.diff(after.indptr)[asked], 1)
-            worth = np.exp2(-number * step / (config.half_life * days)) / np.sqrt(sizes)
-            weighted = had.T @ sparse.diags(worth.astype(np.float32))
-            gram += (weighted @ had).toarray()
-            answers += (weighted @ took).toarray()
-            total, examples = total + float(worth.sum()), examples + len(asked)
-        if not examples:
+            worth.append(np.exp2(-number * step / (config.half_life * days)) / np.sqrt(np.diff(after.indptr)[asked]))
+        each = np.concatenate(worth).astype(np.float32)
+        if not len(each):
             return
-        gram[np.diag_indices_from(gram)] += max(config.regularisation * total / examples, 1e-6)
-        found = linalg.solve(gram, answers, assume_a="pos", overwrite_a=True, overwrite_b=True, check_finite=False)
+        histories = sparse.vstack(had).tocsr()
+        weighted = histories.T.tocsr() @ sparse.diags(each)
+        gram = np.asarray((weighted @ histories).toarray(), np.float32)
+        gram[np.diag_indices_from(gram)] += max(config.regularisation * float(each.mean()), 1e-6)
+        answers = np.asarray((weighted @ sparse.vstack(took).tocsr()).toarray(), np.float32)
+        factor = linalg.cho_factor(gram, overwrite_a=True, check_finite=False)
+        found = linalg.cho_solve(factor, answers, overwrite_b=True, check_finite=False)
         self.partners, self.everybody = np.asarray(found[:-1], np.float32), np.asarray(found[-1], np.float32)
 
     def scores(self, rows: Ints) -> Floats:
