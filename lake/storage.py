@@ -119,7 +119,11 @@ def read(
         predicate.append((C.DS, ">=", start))
     if end is not None:
         predicate.append((C.DS, "<=", end))
-    data = table.to_pyarrow_table(columns=list(wanted.names), filters=predicate or None)
+    known = {column.name for column in table.schema().fields}
+    data = table.to_pyarrow_table(columns=[name for name in wanted.names if name in known], filters=predicate or None)
+    for name in wanted.names:
+        if name not in known:  # written before the column was there
+            data = data.append_column(name, pa.nulls(len(data), schema.field(name).type))
     return data.select(wanted.names).cast(pa.schema([f.with_nullable(True) for f in wanted]))
 
 
@@ -162,6 +166,8 @@ def _write(settings: Settings, name: str, data: pa.Table, *, mode: str, predicat
         data.select(definition.column_names).cast(schema),
         mode=mode,
         partition_by=list(definition.partition_by),
+        # A column that a newer version of ours added is NULL in the rows of before.
+        schema_mode="merge",
         storage_options=storage_options(settings),
         **options,
     )

@@ -47,11 +47,13 @@ class Variant:
     """One change.
 
     Attributes:
+        without: the source that is taken out.
         changes: settings of the training that differ.
         windows: how many of the label windows teach, the newest; None = all.
         only: `all` or `new`: which queries teach; None = both.
     """
 
+    without: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
     windows: int | None = None
     only: str | None = None
@@ -59,12 +61,12 @@ class Variant:
 
 VARIANTS: dict[str, Variant] = {
     AS_CONFIGURED: Variant(),
-    **{f"without {name}": Variant({"sources": [each for each in SOURCES if each != name]}) for name in SOURCES},
-    "loss pairwise": Variant({"ranker": {"loss": "pairwise"}}),
-    "loss cross_entropy": Variant({"ranker": {"loss": "cross_entropy"}}),
-    "one network": Variant({"ranker": {"networks": 1}}),
-    "item embedding": Variant({"ranker": {"item_dim": 8}}),
-    "no hidden layers": Variant({"ranker": {"hidden": []}}),
+    **{f"without {name}": Variant(without=name) for name in SOURCES},
+    "loss pairwise": Variant(changes={"ranker": {"loss": "pairwise"}}),
+    "loss cross_entropy": Variant(changes={"ranker": {"loss": "cross_entropy"}}),
+    "one network": Variant(changes={"ranker": {"networks": 1}}),
+    "item embedding": Variant(changes={"ranker": {"item_dim": 8}}),
+    "no hidden layers": Variant(changes={"ranker": {"hidden": []}}),
     "two windows": Variant(windows=2),
     "queries of everything only": Variant(only="all"),
 }
@@ -96,7 +98,7 @@ def run(
     makers, told = {}, {}
     for name in names:
         variant = VARIANTS[name]
-        config = _changed(base, variant.changes)
+        config = _changed(base, variant)
         used = towers if "two_tower" in config.sources else {}
         parts = []
         for cut in list(past)[-(variant.windows or len(past)) :]:
@@ -128,9 +130,9 @@ def _towers(stages: Stages, config: TrainingConfig, held_out_days: int, days: Se
         return {each.as_of: teaching.towers_of(stages, process, each.as_of) for each in days}
 
 
-def _changed(base: TrainingConfig, changes: Mapping[str, Any]) -> TrainingConfig:
-    config = base.get_config()
-    for name, value in changes.items():
+def _changed(base: TrainingConfig, variant: Variant) -> TrainingConfig:
+    config = base.get_config() | {"sources": [name for name in base.sources if name != variant.without]}
+    for name, value in variant.changes.items():
         config[name] = config[name] | value if isinstance(value, Mapping) else value
     return TrainingConfig.model_validate(config)
 

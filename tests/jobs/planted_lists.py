@@ -33,7 +33,7 @@ def rows(
     owners = [("segment", s) for s in SEGMENTS] + [("item", i) for i in items] + [("user", u) for u in users]
     reason = {"segment": "popular", "item": "co", "user": "co"}
     data = [
-        (surface, kind, owner, rank, item(edition, owner, rank), 1.0 / rank, "co_visitation", reason[kind], owner)
+        (surface, kind, owner, rank, item(edition, owner, rank), 1.0 / rank, 0.5, "co_visitation", reason[kind], owner)
         for kind, owner in owners
         for rank in range(1, k + 1)
     ]

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from lake import storage
 from lake.settings import Settings
@@ -39,6 +40,18 @@ def test_a_replaced_day_can_still_be_read_by_version(tmp_settings: Settings) -> 
     storage.replace_days(tmp_settings, "lists", rows("2026-01-01"), ["2026-01-01"])
     assert items_of(tmp_settings) == []
     assert items_of(tmp_settings, version=before) == ["a"]
+
+
+def test_a_table_written_before_a_column_was_added_reads_and_goes_on(tmp_settings: Settings) -> None:
+    old = rows("2026-01-01", "a").drop_columns(["probability"])
+    write_deltalake(storage.table_uri(tmp_settings, "lists"), old, partition_by=["ds"])
+    assert storage.read(tmp_settings, "lists").column("probability").to_pylist() == [None]
+    new = rows("2026-01-02", "b")
+    place = new.schema.get_field_index("probability")
+    told = new.set_column(place, new.schema.field(place), pa.array([0.25]))
+    storage.replace_days(tmp_settings, "lists", told, ["2026-01-02"])
+    read = storage.read(tmp_settings, "lists", columns=["item_id", "probability"]).to_pylist()
+    assert sorted((row["item_id"], row["probability"]) for row in read) == [("a", None), ("b", 0.25)]
 
 
 def test_rows_of_another_day_are_refused(tmp_settings: Settings) -> None:

@@ -117,6 +117,17 @@ def test_lists_that_know_the_window_are_never_judged(shop: Settings, redis_url: 
 
 
 @pytest.mark.integration
+def test_an_earlier_version_is_judged_from_redis_while_it_stands_there(shop: Settings, redis_url: str) -> None:
+    settings = shop.model_copy(update={"redis_url": redis_url})
+    publish(settings, CUT.isoformat())
+    put(settings, WINDOW.first.isoformat())
+    publish(settings, WINDOW.first.isoformat())
+    told = found(settings).told
+    assert told.startswith("Redis, version ")
+    assert f"data through {CUT}" in told
+
+
+@pytest.mark.integration
 def test_pseudonyms_of_the_lake_are_the_keys_in_redis(
     shop: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

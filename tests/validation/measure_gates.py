@@ -81,6 +81,7 @@ def lists(users: int, k: int = 50) -> pa.Table:
         "rank": ranks,
         "item_id": np.char.add("i", ranks.astype(str)),
         "score": 1.0 / ranks,
+        "probability": 0.5 / ranks,
         "ds": np.full(rows, DAY),
     }
     return pa.table({name: columns[name] for name in TABLES["lists"].column_names})
