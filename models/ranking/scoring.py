@@ -58,10 +58,10 @@ def rank(
     parts = []
     for start, block, found in _scored(union, ranker, rows, count, only_new=only_new, memory_mb=memory_mb):
         batch, items, score = found.batch, found.items, found.score
+        chance = np.full(len(score), np.nan, np.float32)
         if found.dense is not None and ranker is not None:
             chance = probabilities(ranker, inputs(batch, score, found.dense), only_new=only_new)
-        else:
-            chance = np.full(len(score), np.nan, np.float32)
+            chance[block.rows[batch] < 0] = np.nan
         ranks = block.ranks_at(batch, items)
         order = np.lexsort((items, -score, batch))
         source = np.where(ranks > 0, ranks, np.iinfo(np.int16).max).argmin(axis=1).astype(np.int8)
@@ -106,21 +106,35 @@ def _scored(
     union: Union, ranker: Arrays | None, rows: Ints, count: int, *, only_new: bool, memory_mb: int
 ) -> Iterator[tuple[int, Block, _Scored]]:
     """Batch by batch: where it begins in `rows`, what the sources say of it, and its candidates' scores."""
-    features = PairFeatures(union) if ranker is not None else None
+    score = _Ranking(union, ranker)
     for part in union.batches(len(rows), memory_mb):
         block = union.block(rows[part], only_new=only_new)
         batch, items = union.candidates(block, count)
-        if features is not None and ranker is not None:
-            pairs = features.of(block, batch, items, only_new=only_new)
-            yield part.start, block, _Scored(batch, items, forward(ranker, pairs), pairs.dense)
-        else:
-            yield part.start, block, _Scored(batch, items, untrained(block, batch, items), None)
+        yield part.start, block, score.of(block, batch, items, only_new=only_new)
+
+
+class _Ranking:
+    """A ranker over a union's sources, or the plain order where there is none."""
+
+    def __init__(self, union: Union, ranker: Arrays | None) -> None:
+        self._ranker, self._features = ranker, PairFeatures(union) if ranker is not None else None
+
+    def of(self, block: Block, batch: Ints, items: Ints, *, only_new: bool) -> _Scored:
+        if self._features is None or self._ranker is None:
+            return _Scored(batch, items, untrained(block, batch, items), None)
+        pairs = self._features.of(block, batch, items, only_new=only_new)
+        score = forward(self._ranker, pairs)
+        cold = block.rows[batch] < 0
+        if cold.any():
+            # It learned from shoppers with a history; for one without, what sells is the better order.
+            score = np.where(cold, untrained(block, batch, items), score)
+        return _Scored(batch, items, score, pairs.dense)
 
 
 def score_pairs(union: Union, ranker: Arrays | None, rows: Ints, items: Ints, *, memory_mb: int = 1024) -> Floats:
     """Scores of given pairs, in their order; unknown items get the lowest float32."""
     out = np.full(len(rows), np.finfo(np.float32).min, np.float32)
-    features = PairFeatures(union) if ranker is not None else None
+    score = _Ranking(union, ranker)
     users, owner = np.unique(rows, return_inverse=True)
     order = np.argsort(owner, kind="stable")
     order = order[items[order] >= 0]
@@ -130,10 +144,7 @@ def score_pairs(union: Union, ranker: Arrays | None, rows: Ints, items: Ints, *,
             continue
         block = union.block(users[part].astype(np.int32))
         batch = (owner[mine] - part.start).astype(np.int32)
-        if features is not None and ranker is not None:
-            out[mine] = forward(ranker, features.of(block, batch, items[mine], only_new=False))
-        else:
-            out[mine] = untrained(block, batch, items[mine])
+        out[mine] = score.of(block, batch, items[mine], only_new=False).score
     return out
 
 

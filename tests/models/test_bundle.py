@@ -102,6 +102,14 @@ def test_pairs_score_as_candidates_do(bundle: Bundle, snapshot: Snapshot) -> Non
     assert scores[-1] < scores[:-1].min()
 
 
+def test_a_shopper_without_a_history_gets_what_sells(bundle: Bundle, snapshot: Snapshot) -> None:
+    ranked = bundle.score(snapshot, ["nobody", "u003"])
+    cold = ranked.item[ranked.user == 0]
+    sells = bundle.prepared(snapshot).scorers["popular"].scores(np.array([-1], np.int32))[0]
+    assert (np.diff(sells[cold]) <= 0).all()
+    assert np.isnan(ranked.probability[ranked.user == 0]).all()
+
+
 def test_only_new_items_where_asked_for(bundle: Bundle, snapshot: Snapshot) -> None:
     ranked = bundle.score(snapshot, USERS, only_new=True)
     rows = snapshot.rows_of(USERS)[ranked.user]

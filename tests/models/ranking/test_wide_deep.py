@@ -95,6 +95,18 @@ def test_a_loss_that_is_no_number_stops_the_training(examples: Examples, tmp_pat
         wide_deep.fit(examples, wild, choose(Settings(accelerator="cpu")), tmp_path, seed=3)
 
 
+@pytest.mark.parametrize("loss", ["listwise", "pairwise", "cross_entropy"])
+def test_constant_labels_teach_no_order_and_break_nothing(loss: str, examples: Examples, tmp_path: Path) -> None:
+    from models.ranking import wide_deep
+
+    few = examples.take(np.arange(40))
+    same = Examples(few.pairs, np.ones_like(few.gain), few.ptr, few.user)
+    config = CONFIG.model_copy(update={"loss": loss, "max_epochs": 2})
+    fitted = wide_deep.fit(same, config, choose(Settings(accelerator="cpu")), tmp_path, seed=3)
+    assert all(np.isfinite(values).all() for values in fitted.arrays.values())
+    assert np.isfinite(scoring.forward(fitted.arrays, same.pairs)).all()
+
+
 def test_a_gpu_demanded_and_not_there_fails_clearly() -> None:
     import tensorflow as tf
 
