@@ -153,12 +153,7 @@ def main(
     def work(settings: Settings) -> dict[str, Any]:
         day = parse_day(ds)
         window = cuts.window(settings, day, days)
-        named = cuts.bundles(settings, [day], [bundle])[day]
-        if not named:
-            raise BadInput(f"--bundle {bundle}: neither a folder nor registered; train one: python -m models.training")
-        pinned, which = next(iter(named.values()))
-        if pinned.trained_through > day:
-            raise BadInput(f"--bundle {which} was trained through {pinned.trained_through}, after the cut {day}")
+        pinned, which = cuts.one(settings, day, bundle)
         truth = labels.touched(settings, window.first, window.last)
         bound = settings.scoring_memory_mb
         told = judge(pinned, Snapshot.load(settings, day), truth, only_new=only_new, memory_mb=bound)

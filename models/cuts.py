@@ -79,6 +79,25 @@ def bundles(settings: Settings, cuts: Sequence[date], given: Sequence[str]) -> d
     return {cut: _of_cut(settings, cut, named.get(cut, ""), alone=alone) for cut in cuts}
 
 
+def one(settings: Settings, cut: date, wanted: str) -> Named:
+    """One bundle that may be judged on the days after a cut.
+
+    Args:
+        wanted: a version, an alias or a folder.
+
+    Raises:
+        BadInput: there is none, or it has seen days after the cut.
+        Unavailable: MLflow does not answer and the bundle is not cached.
+    """
+    named = bundles(settings, [cut], [wanted])[cut]
+    if not named:
+        raise BadInput(f"--bundle {wanted}: neither a folder nor registered; train one: python -m models.training")
+    bundle, which = next(iter(named.values()))
+    if bundle.trained_through > cut:
+        raise BadInput(f"--bundle {which} was trained through {bundle.trained_through}, after the cut {cut}")
+    return bundle, which
+
+
 def _of_cut(settings: Settings, cut: date, wanted: str, *, alone: bool) -> dict[str, Named]:
     from models.bundle import Bundle
     from models.registry import CHALLENGER, CHAMPION, Registry

@@ -105,12 +105,7 @@ def command(
 ) -> None:
     def work(settings: Settings) -> dict[str, Any]:
         day = parse_day(ds, "--ds")
-        named = cuts.bundles(settings, [day], [bundle])[day]
-        if not named:
-            raise BadInput(f"--bundle {bundle}: neither a folder nor registered; train one: python -m models.training")
-        pinned, which = next(iter(named.values()))
-        if pinned.trained_through > day:
-            raise BadInput(f"--bundle {which} was trained through {pinned.trained_through}, after the cut {day}")
+        pinned, which = cuts.one(settings, day, bundle)
         days = int(pinned.manifest.get("window_days") or cuts.DAYS)
         told = judge(settings, pinned, Snapshot.load(settings, day), days, only_new=only_new)
         print(told.table())
