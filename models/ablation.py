@@ -95,7 +95,8 @@ def run(
     stages = Stages(workdir or settings.var / "ablation" / ds.isoformat(), key, len(past) + 1 + 2 * len(names))
     towers = _towers(stages, base, windows.days, [*past.values(), now])
     truth = labels.touched(settings, window.first, window.last)
-    makers, told = {}, {}
+    makers: dict[str, Any] = {}
+    told: dict[str, dict[str, Any]] = {}
     for name in names:
         variant = VARIANTS[name]
         config = _changed(base, variant)
