@@ -96,8 +96,8 @@ class RankerConfig(_Strict):
     table_l2: float = Field(1e-2, ge=0, description="pull of the crosses' weights and the item embedding to zero")
     batch_queries: int = Field(32, ge=1, description="shoppers a step")
     learning_rate: float = Field(1e-3, gt=0)
-    max_epochs: int = Field(30, ge=1)
-    patience: int = Field(3, ge=1)
+    max_epochs: int = Field(10, ge=1)
+    patience: int = Field(2, ge=1)
     held_out: float = Field(0.15, gt=0, lt=1, description="share of shoppers that stop the training")
     margin_weight: float = Field(
         0.0, ge=0, le=4, description="a hit counts by its item's margin over the usual one, to this power; 0 = alike"

@@ -47,7 +47,7 @@ log = logging.getLogger("nightshelf.training")
 Arrays = Mapping[str, NDArray[Any]]
 FEWEST_QUERIES = 20
 """Shoppers with a candidate touched that a ranker needs to learn anything."""
-MOST_CALIBRATED = 3_000
+MOST_CALIBRATED = 2_000
 """Shoppers from whom probabilities are learned; more make it longer, hardly better."""
 CODE = 5
 """Raised when the same input would now give another bundle, so that finished stages are not taken for it."""

@@ -23,6 +23,7 @@ from infra.embedded.cost import Cost
 from infra.embedded.layout import HOME, StackSettings
 from infra.embedded.lifecycle import Stack
 from infra.embedded.programs import REDIS
+from lake import storage
 from lake.clock import DayRange
 from lake.errors import Unavailable
 from lake.settings import Settings
@@ -46,7 +47,7 @@ def check() -> tuple[dict[str, Any], bool]:
     """Run the check in the VAR folder that the environment gives; DATA names the log's files."""
     var = StackSettings().var / FOLDER
     stack = Stack(StackSettings(var=var), say)
-    shutil.rmtree(var, ignore_errors=True)
+    forget(var)
     cost, started = Cost(), datetime.now(UTC)
     try:
         with cost.watched():
@@ -65,6 +66,13 @@ def check() -> tuple[dict[str, Any], bool]:
     return figures, not figures["faults"]
 
 
+def forget(var: Path) -> None:
+    """Remove what an earlier check left but its lake: events and features are the same, trainings are measured anew."""
+    for path in var.glob("*"):
+        if path.name != "lake":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def shop_settings(var: Path, redis_url: str, data: str) -> Settings:
     """A lake, a registry and a Redis of the check's own; versions stay until all cuts have been read back."""
     return Settings(
@@ -80,21 +88,25 @@ def shop_settings(var: Path, redis_url: str, data: str) -> Settings:
 
 
 def load(settings: Settings, cost: Cost) -> None:
-    """Events of the whole log, and the features that the trainings read; both clocks keep later days out of them."""
+    """Events of the whole log, and the features that the trainings read; both clocks keep later days out of them.
+
+    What a check before has made is kept.
+    """
     from jobs import day, land
     from jobs.spark import session
     from models.config import TrainingConfig
     from models.windows import Windows
 
     with session(settings, "held-out") as spark:
-        with cost.phase("land and clean"):
-            land.run(settings, DayRange(FIRST, LAST), history=True)
-            for part in DayRange(FIRST, LAST).chunks(120):
-                day.run(settings, part, with_features=False, spark=spark)
-        wanted = {d for cut in CUTS for d in Windows.plan(settings, cut, TrainingConfig())["as_of"]}
-        with cost.phase("features"):
-            for each in sorted(map(date.fromisoformat, wanted)):
-                say(f"  features as of {each}")
+        if not storage.days(settings, "events"):
+            with cost.phase("land and clean"):
+                land.run(settings, DayRange(FIRST, LAST), history=True)
+                for part in DayRange(FIRST, LAST).chunks(120):
+                    day.run(settings, part, with_features=False, spark=spark)
+        planned = {d for cut in CUTS for d in Windows.plan(settings, cut, TrainingConfig())["as_of"]}
+        for each in day.missing_features(settings, sorted(map(date.fromisoformat, planned))):
+            say(f"  features as of {each}")
+            with cost.phase("features"):
                 day.run(settings, None, [each], spark=spark)
 
 
