@@ -1,9 +1,11 @@
 """The lists job on a small shop with planted tastes, with a real bundle without models: own items and popular ones."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 import pytest
 from deltalake.exceptions import CommitFailedError
@@ -58,6 +60,22 @@ def history(house: Settings) -> dict[str, set[str]]:
     for event in storage.read(house, "events", columns=["user_id", "item_id"]).to_pylist():
         touched.setdefault(event["user_id"], set()).add(event["item_id"])
     return touched
+
+
+def test_a_probability_stands_beside_the_score_where_the_bundle_tells_one(house: Settings) -> None:
+    class Sure(Bundle):
+        def score(self, *args: Any, **more: Any) -> Any:
+            ranked = super().score(*args, **more)
+            return replace(ranked, probability=np.linspace(0.9, 0.1, len(ranked), dtype=np.float32))
+
+    snapshot, surface = Snapshot.load(house, date.fromisoformat(DS)), Surface(name="home", related=0)
+    for kind, known in ((Sure, True), (Bundle, False)):
+        bundle = kind({"trained_through": DS}, TrainingConfig(sources=("own_items", "popular")))
+        told = make(house, bundle, "9", snapshot, [surface], [str(snapshot.users[0])])
+        of_shopper = told.filter(pc.equal(told["kind"], "user"))["probability"].to_pylist()
+        assert len(of_shopper) == K
+        assert all((p is not None and 0 < p < 1) == known for p in of_shopper)
+        assert not any(told.filter(pc.equal(told["kind"], "segment"))["probability"].to_pylist())
 
 
 def test_every_active_shopper_has_k_items_on_every_surface_and_every_reason_is_true(house: Settings) -> None:

@@ -57,6 +57,7 @@ def test_training_end_to_end(settings: Settings) -> None:
     assert bundle.two_tower is not None
     snapshot = Snapshot.load(settings, DS)
     ranked = bundle.score(snapshot, ["u003", "u004"])
+    assert ((ranked.probability > 0) & (ranked.probability < 1)).all()
     for user, part in ranked.lists(2):
         own = [
             planted.group(snapshot.items[i]) == planted.user_group(("u003", "u004")[user])
