@@ -15,6 +15,7 @@ the days whose features it needs. With N label windows of h days (see
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -107,17 +108,27 @@ def _full(
             return _fallback(settings, now, config, stages.folder, promote, why)
         device = choose(settings)
         trial_ranker = teaching.teach_ranker(stages, "ranker of the trial", learned[:-1], config, device, None)
-        ranker = teaching.teach_ranker(stages, "ranker", learned, config, device, int(trial_ranker["epochs"]))
         origin = {"trained_through": windows.test_cut.isoformat(), "kind": "full"}
         trial = Bundle(origin, config, towers, teaching.weights(trial_ranker))
-        metrics = stages.value("evaluation", lambda: _measure(settings, trial, windows, cuts[windows.test_cut]))
-        chances = stages.arrays("probabilities", lambda: _chances(settings, trial, windows, cuts[windows.test_cut]))
+        # Judging the trial mostly reads and waits, so it goes on beside the lessons of the ranker that ships.
+        with ThreadPoolExecutor(1) as beside:
+            judged = beside.submit(_judge, settings, stages, trial, windows, cuts[windows.test_cut])
+            ranker = teaching.teach_ranker(stages, "ranker", learned, config, device, int(trial_ranker["epochs"]))
+            metrics, chances = judged.result()
         if fits:
             towers = teaching.towers_of(stages, process, now.as_of)
     told = {"queries": [len(part) for part in learned], "ranker_epochs": int(trial_ranker["epochs"])}
     provenance = manifest(now, config, "full", metrics) | {"learned": told, "window_days": windows.days}
     bundle = Bundle(provenance, config, towers, {**teaching.weights(ranker), **chances})
     return deliver(settings, bundle, stages.folder, stages.seconds, trial, windows, promote)
+
+
+def _judge(
+    settings: Settings, stages: Stages, trial: Bundle, windows: Windows, cut: Snapshot
+) -> tuple[dict[str, Any], Arrays]:
+    """The trial's figures, and how its scores turned out."""
+    metrics = stages.value("evaluation", lambda: _measure(settings, trial, windows, cut))
+    return metrics, stages.arrays("probabilities", lambda: _chances(settings, trial, windows, cut))
 
 
 def _measure(settings: Settings, trial: Bundle, windows: Windows, cut: Snapshot) -> dict[str, Any]:
