@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Variables given on the command line (make up DATA=... VAR=...) reach every program: make exports them by itself.
 
-.PHONY: help setup demo run up down status test verify lint format docs lock clean
+.PHONY: help setup demo run up down status test verify bench lint format docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test: setup lint ## lint, then unit, integration and end-to-end tests
 
 verify: setup ## the long checks; results as JSON under docs/verified/
 	@$(PY) -m infra.embedded.verify
+
+bench: setup ## speeds as ratios to a reference of the same run: ONLY=retrieval,lookup RUNS=5
+	@$(PY) -m infra.bench $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))
 
 lint: setup ## ruff, mypy strict, import contracts
 	@ruff check . && ruff format --check . && mypy && lint-imports
