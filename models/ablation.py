@@ -61,6 +61,8 @@ class Variant:
 
 VARIANTS: dict[str, Variant] = {
     AS_CONFIGURED: Variant(),
+    "another seed": Variant(changes={"seed": 7}),
+    "up to 30 epochs": Variant(changes={"ranker": {"max_epochs": 30}}),
     **{f"without {name}": Variant(without=name) for name in SOURCES},
     "loss pairwise": Variant(changes={"ranker": {"loss": "pairwise"}}),
     "loss cross_entropy": Variant(changes={"ranker": {"loss": "cross_entropy"}}),
