@@ -152,7 +152,8 @@ def _rank(
     """
     rows, owners = snapshot.rows_of(users), pa.array(users, pa.string())
     for only_new, group in groupby(sorted(shelves, key=_only_new), key=_only_new):
-        ranked = bundle.score(snapshot, users, only_new=only_new, memory_mb=settings.scoring_memory_mb)
+        bounds = {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
+        ranked = bundle.score(snapshot, users, only_new=only_new, **bounds)
         for shelf in group:
             entries = shelf.policy.lists(ranked, rows)
             shelf.parts.append(shelf.rows.users(owners, entries, explainer.of(users, entries)))

@@ -100,6 +100,7 @@ class Bundle:
         candidates: int | None = None,
         only_new: bool = False,
         memory_mb: int = 1024,
+        threads: int = 1,
     ) -> Ranked:
         """Rank candidates for shoppers.
 
@@ -107,7 +108,8 @@ class Bundle:
             users: user ids; one the snapshot does not know gets the candidates of a cold user.
             candidates: how many a user; default as configured (200).
             only_new: propose only items that the user never touched.
-            memory_mb: bound on the dense scores of one batch of users.
+            memory_mb: bound on what the batches at work hold, whatever the number of users.
+            threads: batches at work at once.
 
         Returns:
             A user may have fewer candidates than asked for, where the catalogue is small.
@@ -115,7 +117,7 @@ class Bundle:
         rows = snapshot.rows_of(users)
         union = self.prepared(snapshot)
         count = candidates or self.config.candidates
-        return scoring.rank(union, self.ranker, rows, count, only_new=only_new, memory_mb=memory_mb)
+        return scoring.rank(union, self.ranker, rows, count, only_new=only_new, memory_mb=memory_mb, threads=threads)
 
     def score_pairs(self, snapshot: Snapshot, users: Sequence[str], items: Sequence[str]) -> Floats:
         """The ranker's score of given pairs, whether or not they are candidates; comparable within a user.

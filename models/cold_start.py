@@ -177,7 +177,8 @@ def first_night(
     known = tonight.events.user >= 0
     np.minimum.at(latest, tonight.events.user[known], tonight.events.age_days[known])
     users = list(snapshot.users[latest <= settings.active_days])
-    ranked = bundle.score(tonight, users, only_new=shown.only_new, memory_mb=settings.scoring_memory_mb)
+    bounds = {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
+    ranked = bundle.score(tonight, users, only_new=shown.only_new, **bounds)
     policy = SurfacePolicy(shown, tonight, shown.k or settings.list_length)
     entries = policy.lists(ranked, tonight.rows_of(users))
     place = np.full(len(snapshot.items), -1)

@@ -1,8 +1,7 @@
 """The small interface behind which every candidate source stands, and what a scored list looks like.
 
 Words: a *row* is the index of a user in `Snapshot.users`, -1 a user the snapshot does not know (a cold user); an *item*
-is an index into `Snapshot.items`; a *block* is a dense float32 array `[rows, items]`, `NO_SCORE` where a source says
-nothing about the pair.
+is an index into `Snapshot.items`; `NO_SCORE` is the value of a pair that a source says nothing about.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from models.candidates.signals import Signal
     from models.snapshot import Snapshot
 
 SOURCES = ("own_items", "co_visitation", "two_tower", "linear", "next_visit", "ials", "popular", "new_items")
 """Candidate sources by name; `Ranked.source` and `lists.source` speak of positions in, or names of, this tuple."""
 
 NO_SCORE = np.float32(-np.inf)
-"""In a block: the source does not propose this item."""
+"""The source does not propose this item."""
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -36,22 +36,15 @@ class Reasons:
 class Scorer(Protocol):
     """A source made ready for one snapshot; immutable, so batches of users may be scored in any order."""
 
-    def scores(self, rows: Ints) -> Floats:
-        """Scores of all items for some users.
+    def signals(self, rows: Ints) -> "dict[str, Signal]":
+        """What the ranker sees: the source's proposals under its name first, and whatever else the source knows.
 
         Args:
             rows: `[batch]` rows of the snapshot's users; -1 is a cold user.
 
         Returns:
-            float32 `[batch, items]`, `NO_SCORE` where the source does not propose the item, never NaN. A row's scores
-            do not depend on the other rows.
-        """
-        ...
-
-    def signals(self, rows: Ints) -> dict[str, Floats]:
-        """Blocks that the ranker sees: `scores` under the source's name first, and whatever else the source knows.
-
-        The names and their order do not depend on `rows`.
+            Signals whose values are never NaN; a row's do not depend on the other rows. The names and their order do
+            not depend on `rows`.
         """
         ...
 

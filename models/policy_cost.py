@@ -204,7 +204,8 @@ def run(settings: Settings, day: date, days: int, surface: str, bundle: str = ""
         raise BadInput(f"no shopper known on {day} has an event in {window}; choose an earlier --ds")
     if len(users) > MOST_SHOPPERS:
         users = sorted(np.random.default_rng(0).choice(users, MOST_SHOPPERS, replace=False).tolist())
-    ranked = made.score(snapshot, users, only_new=chosen.only_new, memory_mb=settings.scoring_memory_mb)
+    bounds = {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
+    ranked = made.score(snapshot, users, only_new=chosen.only_new, **bounds)
     k = chosen.k or settings.list_length
     return Costs(surface, day, window, len(users), measure(ranked, snapshot, users, truth, trials(chosen, rules), k))
 

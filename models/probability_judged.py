@@ -88,8 +88,8 @@ def judge(settings: Settings, bundle: Bundle, snapshot: Snapshot, days: int, *, 
     window = cuts.window(settings, snapshot.as_of, days)
     rows: Ints = np.arange(len(snapshot.users), dtype=np.int32)
     touched = Targets.matrix(snapshot, labels.touched(settings, window.first, window.last), rows)
-    memory = settings.scoring_memory_mb
-    ranked = bundle.score(snapshot, list(snapshot.users), only_new=only_new, memory_mb=memory)
+    bounds = {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
+    ranked = bundle.score(snapshot, list(snapshot.users), only_new=only_new, **bounds)
     if not len(ranked) or np.isnan(ranked.probability).any():
         raise BadInput("the bundle tells no probabilities: it has no ranker, or its windows held too few hits")
     return reliability(

@@ -155,8 +155,8 @@ def _chances(settings: Settings, trial: Bundle, windows: Windows, cut: Snapshot)
         rows = np.sort(np.random.default_rng(trial.config.seed).choice(rows, MOST_CALIBRATED, replace=False))
     window = windows.after(cut.as_of)
     touched = Targets.matrix(cut, labels.touched(settings, window.first, window.last), rows)
-    count, memory = trial.config.candidates, settings.scoring_memory_mb
-    return scoring.chances(trial.prepared(cut), trial.ranker, rows, touched, count, memory_mb=memory)
+    count, bounds = trial.config.candidates, {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
+    return scoring.chances(trial.prepared(cut), trial.ranker, rows, touched, count, **bounds)
 
 
 def _fallback(

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from models.candidates.history import History
+from models.candidates.signals import Signal, Sparse
 from models.config import EventWeights
 from models.interface import NO_SCORE, Floats, Ints, Reasons
 from models.snapshot import RELATIONS, Snapshot
@@ -33,15 +34,12 @@ class CoVisitationScorer:
         self._weight = history.shares(HALF_LIFE_DAYS)
         self._latest = history.share_of(np.where(history.visits_ago == 0, np.log1p(history.weight), 0.0))
 
-    def scores(self, rows: Ints) -> Floats:
-        return _proposals(self.history.matrix(rows, self._weight) @ self.all)
-
-    def signals(self, rows: Ints) -> dict[str, Floats]:
+    def signals(self, rows: Ints) -> dict[str, Signal]:
         freshest = self.history.matrix(rows, self._weight)
         latest = self.history.matrix(rows, self._latest)
-        blocks = {"co_visitation": _proposals(freshest @ self.all)}
-        blocks |= {f"co_{name}": _dense(freshest @ partners) for name, partners in self.partners.items()}
-        return blocks | {"co_latest": _dense(latest @ self.all)}
+        found: dict[str, Signal] = {"co_visitation": Sparse(_proposals(freshest @ self.all))}
+        found |= {f"co_{name}": Sparse(freshest @ partners) for name, partners in self.partners.items()}
+        return found | {"co_latest": Sparse(latest @ self.all)}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item of the history that adds most to the pair's score."""
@@ -78,11 +76,6 @@ def _without_self(partners: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix((kept.data[keep], (kept.row[keep], kept.col[keep])), shape=partners.shape)
 
 
-def _dense(product: sparse.csr_matrix) -> Floats:
-    return np.asarray(product.toarray(), dtype=np.float32)
-
-
-def _proposals(product: sparse.csr_matrix) -> Floats:
-    block = _dense(product)
-    block[block <= 0] = NO_SCORE
-    return block
+def _proposals(product: sparse.csr_matrix) -> sparse.csr_matrix:
+    product.data[product.data <= 0] = NO_SCORE
+    return product

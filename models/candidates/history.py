@@ -5,10 +5,12 @@ from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
 from lake.columns import EVENT_TYPES
+from models.candidates.signals import Touched
 from models.config import EventWeights
 from models.interface import Floats, Ints
 from models.snapshot import Snapshot
@@ -59,7 +61,6 @@ class History:
     visits_ago: Floats
     quantity: Floats
     paid: Floats
-    keys: NDArray[np.int64]
 
     @classmethod
     def of(cls, snapshot: Snapshot, weights: EventWeights) -> "History":
@@ -100,7 +101,6 @@ class History:
             visits_ago=_visits_ago(user, day, owner, last.astype(np.int64)),
             quantity=(quantity / np.maximum(events, 1.0)).astype(np.float32),
             paid=_latest(pair, age, log.price[known], size),
-            keys=keys,
         )
 
     @cached_property
@@ -134,11 +134,14 @@ class History:
 
     def find(self, rows: Ints, items: Ints) -> NDArray[np.int64]:
         """Position of each pair `(rows[n], items[n])`, -1 where the user never touched the item."""
-        if not len(self.keys):
-            return np.full(len(rows), -1, np.int64)
-        wanted = rows.astype(np.int64) * self.items + items
-        at = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-        return np.where((self.keys[at] == wanted) & (rows >= 0), at, -1)
+        found = np.full(len(rows), -1, np.int64)
+        _find(self.ptr, self.item, rows, items, found)
+        return found
+
+    def touched(self, rows: Ints) -> Touched:
+        """What some users touched."""
+        owner, at = self.spans(rows)
+        return Touched(np.searchsorted(owner, np.arange(len(rows) + 1)).astype(np.int64), self.item[at])
 
     def spans(self, rows: Ints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The pairs of some users: for each pair its position in `rows` and its position here."""
@@ -172,3 +175,20 @@ def _latest(pair: NDArray[np.int64], age: Floats, values: Floats, size: int) -> 
     order = known[np.argsort(-age[known], kind="stable")]
     out[pair[order]] = values[order]
     return out
+
+
+@njit(nogil=True, cache=True)
+def _find(ptr, item, rows, items, found):  # type: ignore[no-untyped-def]
+    for pair in range(len(rows)):
+        if rows[pair] < 0:
+            continue
+        low, high = ptr[rows[pair]], ptr[rows[pair] + 1]
+        stop = high
+        while low < high:
+            middle = (low + high) // 2
+            if item[middle] < items[pair]:
+                low = middle + 1
+            else:
+                high = middle
+        if low < stop and item[low] == items[pair]:
+            found[pair] = low

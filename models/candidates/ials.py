@@ -6,8 +6,9 @@ from threadpoolctl import threadpool_limits
 
 from models.candidates.history import History
 from models.candidates.nearest import nearest_of_history
+from models.candidates.signals import Factors, Signal
 from models.config import EventWeights, IalsConfig
-from models.interface import NO_SCORE, Floats, Ints, Reasons
+from models.interface import Floats, Ints, Reasons
 from models.snapshot import Snapshot
 
 
@@ -59,18 +60,11 @@ class IalsScorer:
             self.users, self.items = factorise(matrix, **config.model_dump(), seed=seed)
         else:
             self.users, self.items = (np.zeros((size, config.factors), np.float32) for size in matrix.shape)
-        self._met = np.bincount(history.item, minlength=history.items) > 0
 
-    def scores(self, rows: Ints) -> Floats:
-        block = np.full((len(rows), self.history.items), NO_SCORE, np.float32)
-        known = np.flatnonzero(rows >= 0)
-        if len(known):
-            found = self.users[rows[known]] @ self.items.T
-            block[known] = np.where((found > 0) & self._met, found, NO_SCORE)
-        return block
-
-    def signals(self, rows: Ints) -> dict[str, Floats]:
-        return {"ials": self.scores(rows)}
+    def signals(self, rows: Ints) -> dict[str, Signal]:
+        # Items without an event have zeros, and no product above zero.
+        queries = self.users[rows] if len(self.users) else np.zeros((len(rows), self.items.shape[1]), np.float32)
+        return {"ials": Factors(queries, self.items, rows >= 0, above=0.0)}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item of the history whose factors lie closest to the item's."""

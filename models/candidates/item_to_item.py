@@ -5,6 +5,7 @@ from scipy import sparse
 
 from models.candidates.history import History
 from models.candidates.nearest import CHUNK, first_largest
+from models.candidates.signals import Columns
 from models.interface import Floats, Ints
 
 
@@ -17,6 +18,7 @@ class ItemToItem:
 
     Attributes:
         items: int32 `[kept]`, the items that take part, ascending.
+        place: int32 `[items of the catalogue]`, where each stands among them, -1 where it takes no part.
     """
 
     def __init__(self, history: History, said: Floats, most: int) -> None:
@@ -24,8 +26,7 @@ class ItemToItem:
         visits = np.bincount(history.item, minlength=history.items)
         ranking = np.lexsort((np.arange(len(visits)), -visits))[:most]
         self.items: Ints = np.sort(ranking[visits[ranking] > 0]).astype(np.int32)
-        self._place = np.full(history.items, -1, np.int32)
-        self._place[self.items] = np.arange(len(self.items))
+        self.place = Columns.places(self.items, history.items)
 
     def had(self, rows: Ints) -> sparse.csr_matrix:
         """Weighted histories of some users, float32 CSR `[rows, kept]`."""
@@ -40,7 +41,7 @@ class ItemToItem:
         best = np.full(len(rows), -1, np.int32)
         for start in range(0, len(rows), CHUNK):
             pair, at = self.history.spans(rows[start : start + CHUNK])
-            had, wanted = self._place[self.history.item[at]], self._place[items[start + pair]]
+            had, wanted = self.place[self.history.item[at]], self.place[items[start + pair]]
             known = (had >= 0) & (wanted >= 0)
             pair, at, had, wanted = pair[known], at[known], had[known], wanted[known]
             gain = self._said[at] * partners[had, wanted]

@@ -5,6 +5,7 @@ from scipy import linalg, sparse
 
 from models.candidates.history import History
 from models.candidates.item_to_item import ItemToItem
+from models.candidates.signals import Columns, Signal
 from models.config import EventWeights, LinearConfig
 from models.interface import NO_SCORE, Floats, Ints, Reasons
 from models.snapshot import Snapshot
@@ -62,15 +63,10 @@ class LinearScorer:
             usual = float(matrix.multiply(matrix).sum()) / len(self.items)
             self.partners = ease(matrix, max(config.regularisation * usual, 1e-3))
 
-    def scores(self, rows: Ints) -> Floats:
-        block = np.full((len(rows), self._model.history.items), NO_SCORE, np.float32)
-        if len(self.items):
-            found = np.asarray(self._model.had(rows) @ self.partners, np.float32)
-            block[:, self.items] = np.where(found > 0, found, NO_SCORE)
-        return block
-
-    def signals(self, rows: Ints) -> dict[str, Floats]:
-        return {"linear": self.scores(rows)}
+    def signals(self, rows: Ints) -> dict[str, Signal]:
+        found = np.asarray(self._model.had(rows) @ self.partners, np.float32)
+        found[found <= 0] = NO_SCORE
+        return {"linear": Columns(found, self.items, self._model.place)}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item of the history that adds most to the pair's score."""

@@ -4,8 +4,9 @@ import numpy as np
 
 from models.candidates.history import History
 from models.candidates.likeness import title_vectors
+from models.candidates.signals import Columns, Signal, Sparse
 from models.config import EventWeights
-from models.interface import NO_SCORE, Floats, Ints, Reasons
+from models.interface import Ints, Reasons
 from models.snapshot import Snapshot
 
 NEW_DAYS = 30.0
@@ -40,33 +41,22 @@ class NewItemsScorer:
         self._category = catalogue.category
         self._names = np.array([*catalogue.categories, ""], dtype=object)
         self._affinity = snapshot.category_affinity
-        self._new = np.flatnonzero(self.fresh)
+        self._new = np.flatnonzero(self.fresh).astype(np.int32)
+        self._place = Columns.places(self._new, len(self.fresh))
         self._history = history
         self._share = history.shares(history.memory_days)
         self._titles = title_vectors(list(catalogue.title))
+        self._by_word = self._titles.T.tocsr()
 
-    def alike(self, rows: Ints) -> Floats:
-        """How much items are named like what the shopper had, mean cosine, float32 `[rows, items]`."""
-        words = self._history.matrix(rows, self._share) @ self._titles
-        return np.asarray((words @ self._titles.T).toarray(), np.float32)
-
-    def scores(self, rows: Ints) -> Floats:
-        return self._proposals(rows, self.alike(rows))
-
-    def _proposals(self, rows: Ints, alike: Floats) -> Floats:
-        block = np.full((len(rows), len(self.fresh)), NO_SCORE, np.float32)
-        if len(self._new) and len(rows):
-            liked = np.zeros((len(rows), self._affinity.shape[1] + 1), np.float32)
-            known = rows >= 0
-            liked[known, :-1] = self._affinity[rows[known]].toarray()
-            block[:, self._new] = self.fresh[self._new] * (
-                ANY_CATEGORY + liked[:, self._category[self._new]] + alike[:, self._new]
-            )
-        return block
-
-    def signals(self, rows: Ints) -> dict[str, Floats]:
-        alike = self.alike(rows)
-        return {"new_items": self._proposals(rows, alike), "alike": alike}
+    def signals(self, rows: Ints) -> dict[str, Signal]:
+        """`alike` says how much items are named like what the shopper had: the mean cosine."""
+        alike = (self._history.matrix(rows, self._share) @ self._titles @ self._by_word).tocsr()
+        liked = np.zeros((len(rows), self._affinity.shape[1] + 1), np.float32)
+        known = rows >= 0
+        liked[known, :-1] = self._affinity[rows[known]].toarray()
+        named = np.asarray(alike[:, self._new].toarray(), np.float32)
+        found = self.fresh[self._new] * (ANY_CATEGORY + liked[:, self._category[self._new]] + named)
+        return {"new_items": Columns(found.astype(np.float32), self._new, self._place), "alike": Sparse(alike)}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item's category; empty where the catalogue gives none."""

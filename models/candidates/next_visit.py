@@ -10,6 +10,7 @@ from scipy import linalg, sparse
 
 from models.candidates.history import History
 from models.candidates.item_to_item import ItemToItem
+from models.candidates.signals import Columns, Signal
 from models.config import EventWeights, NextVisitConfig
 from models.interactions import Interactions
 from models.interface import NO_SCORE, Floats, Ints, Reasons
@@ -74,17 +75,13 @@ class NextVisitScorer:
         found = linalg.cho_solve(factor, answers, overwrite_b=True, check_finite=False)
         self.partners, self.everybody = np.asarray(found[:-1], np.float32), np.asarray(found[-1], np.float32)
 
-    def scores(self, rows: Ints) -> Floats:
-        block = np.full((len(rows), self._model.history.items), NO_SCORE, np.float32)
-        if len(self.items):
-            had = self._model.had(rows)
-            found = np.asarray(_unit(had) @ self.partners, np.float32) + self.everybody
-            known = (np.diff(had.indptr) > 0)[:, None]
-            block[:, self.items] = np.where((found > 0) & known, found, NO_SCORE)
-        return block
-
-    def signals(self, rows: Ints) -> dict[str, Floats]:
-        return {"next_visit": self.scores(rows)}
+    def signals(self, rows: Ints) -> dict[str, Signal]:
+        had = self._model.had(rows)
+        found = np.asarray(_unit(had) @ self.partners, np.float32)
+        found += self.everybody
+        found[found <= 0] = NO_SCORE
+        found[np.diff(had.indptr) == 0] = NO_SCORE
+        return {"next_visit": Columns(found, self.items, self._model.place)}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item of the history that adds most to the pair's score, maybe the item itself."""

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.candidates.history import History
+from models.candidates.signals import Signal, Sparse
 from models.config import EventWeights
-from models.interface import NO_SCORE, Floats, Ints, Reasons
+from models.interface import Floats, Ints, Reasons
 from models.snapshot import Snapshot
 
 SHORTEST, LONGEST = 3.0, 90.0
@@ -51,14 +52,8 @@ class OwnItemsScorer:
         share = popularity / max(float(popularity.max(initial=0.0)), 1.0)
         self._score = (score * (1.0 + share[history.item])).astype(np.float32)
 
-    def scores(self, rows: Ints) -> Floats:
-        owner, at = self.history.spans(rows)
-        block = np.full((len(rows), self.history.items), NO_SCORE, np.float32)
-        block[owner, self.history.item[at]] = self._score[at]
-        return block
-
-    def signals(self, rows: Ints) -> dict[str, Floats]:
-        return {"own_items": self.scores(rows)}
+    def signals(self, rows: Ints) -> dict[str, Signal]:
+        return {"own_items": Sparse(self.history.matrix(rows, self._score))}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         code = np.full(len(rows), "bought", dtype=object)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from models.candidates.history import event_weights
+from models.candidates.signals import Shared, Signal
 from models.config import EventWeights
 from models.interface import NO_SCORE, Floats, Ints, Reasons
 from models.snapshot import Snapshot
@@ -35,7 +36,8 @@ class PopularScorer:
         decayed = said * _decay(log.age_days, HALF_LIFE_DAYS)
         shop = _shares(log.item, decayed, items)
         self._windows = {
-            name: _shares(log.item, said * _decay(log.age_days, days), items) for name, days in WINDOWS.items()
+            name: _with_order(_shares(log.item, said * _decay(log.age_days, days), items)[None])
+            for name, days in WINDOWS.items()
         }
         where = (
             np.where(log.user >= 0, snapshot.country[np.maximum(log.user, 0)], -1) if len(snapshot.country) else None
@@ -54,6 +56,7 @@ class PopularScorer:
                 self.own_share.append(share)
         self.table = np.stack([*rows, shop]).astype(np.float32) if items else np.zeros((len(rows) + 1, 0), np.float32)
         self.table[self.table <= 0] = NO_SCORE
+        self.table, self._order = _with_order(self.table)
         self._names = snapshot.countries
         self._by_user = np.full(len(snapshot.users) + 1, len(self.segments), np.int32)
         for position, country in enumerate(self.segments):
@@ -63,12 +66,10 @@ class PopularScorer:
         """Row of `table` for each user; a cold user's is the whole shop."""
         return self._by_user[rows]
 
-    def scores(self, rows: Ints) -> Floats:
-        return self.table[self.segment(rows)]
-
-    def signals(self, rows: Ints) -> dict[str, Floats]:
-        whole = {name: np.tile(shares, (len(rows), 1)) for name, shares in self._windows.items()}
-        return {"popular": self.scores(rows), **whole}
+    def signals(self, rows: Ints) -> dict[str, Signal]:
+        everybody = np.zeros(len(rows), np.int32)
+        windows = {name: Shared(shares, everybody, order) for name, (shares, order) in self._windows.items()}
+        return {"popular": Shared(self.table, self.segment(rows), self._order), **windows}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The segment: the country where its own trade decides, else `all`."""
@@ -78,6 +79,10 @@ class PopularScorer:
         ]
         value = np.array([*told, "all"], dtype=object)[self.segment(rows)]
         return Reasons(np.full(len(rows), "popular", dtype=object), value)
+
+
+def _with_order(table: Floats) -> tuple[Floats, Ints]:
+    return table, Shared.ranking(table)
 
 
 def _decay(age_days: Floats, half_life: float) -> Floats:

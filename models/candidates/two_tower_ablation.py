@@ -25,8 +25,9 @@ from lake.errors import BadInput
 from lake.settings import Settings
 from models import labels, metrics
 from models.candidates import two_tower, two_tower_data
+from models.candidates.history import History
+from models.candidates.signals import Touched
 from models.candidates.two_tower_source import TwoTower
-from models.candidates.union import top
 from models.config import TrainingConfig
 from models.measuring import judged_users
 from models.metrics import Floats
@@ -108,17 +109,15 @@ def measure(
     snapshot: Snapshot, targets: Targets, arrays: Mapping[str, Any], config: TrainingConfig
 ) -> dict[str, Floats]:
     """The source's candidates against the targets, one figure a shopper, NaN without a target of the kind."""
-    scorer = TwoTower(arrays, config).prepare(snapshot)
+    scorer, history = TwoTower(arrays, config).prepare(snapshot), History.of(snapshot, config.event_weights)
     values: dict[str, Floats] = {}
     for target in ("all", "new"):
         lists = np.full((len(targets.rows), RECALL_AT), metrics.PAD, np.int64)
         for start in range(0, len(targets.rows), CHUNK):
             rows = targets.rows[start : start + CHUNK]
-            block = scorer.scores(rows)
-            if target == "new":
-                block[snapshot.touched[rows].toarray() > 0] = -np.inf
-            best, valid = top(block, RECALL_AT)
-            lists[start : start + len(rows), : best.shape[1]] = np.where(valid, best, metrics.PAD)
+            known = history.touched(rows) if target == "new" else Touched.nothing(len(rows))
+            best, _ = scorer.signals(rows)["two_tower"].top(RECALL_AT, known)
+            lists[start : start + len(rows), : best.shape[1]] = np.where(best >= 0, best, metrics.PAD)
         part = targets.part(target)
         user, item = targets.user[part], targets.item[part]
         hit, sizes = metrics.hits(lists, user, item), metrics.truth_sizes(len(targets.users), user, item)

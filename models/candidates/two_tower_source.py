@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.candidates.content import Content
+from models.candidates.signals import Factors, Signal
 from models.candidates.two_tower_data import context
 from models.candidates.two_tower_history import histories
 from models.config import TrainingConfig
-from models.interface import NO_SCORE, Floats, Ints, Reasons
+from models.interface import Floats, Ints, Reasons
 from models.snapshot import Snapshot
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -82,16 +83,13 @@ class TwoTowerScorer:
         """Query vectors of known users, float32 `[rows, dim]`."""
         return query_vectors(self.arrays, self.history[rows] @ self.items, self._context[rows])
 
-    def scores(self, rows: Ints) -> Floats:
-        block = np.full((len(rows), len(self.items)), NO_SCORE, np.float32)
+    def signals(self, rows: Ints) -> dict[str, Signal]:
         warm = rows >= 0
         warm[warm] = self._warm[rows[warm]]
+        queries = np.zeros((len(rows), self.items.shape[1]), np.float32)
         if warm.any():
-            block[warm] = self.queries(rows[warm]) @ self.items.T
-        return block
-
-    def signals(self, rows: Ints) -> dict[str, Floats]:
-        return {"two_tower": self.scores(rows)}
+            queries[warm] = self.queries(rows[warm])
+        return {"two_tower": Factors(queries, self.items, warm)}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item of the history that lies closest to the item, -1 where the user has none."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from models.candidates.co_visitation import CoVisitation
@@ -15,9 +16,10 @@ from models.candidates.new_items import NewItems
 from models.candidates.next_visit import NextVisit
 from models.candidates.own_items import OwnItems
 from models.candidates.popular import Popular
+from models.candidates.signals import Signal, Touched
 from models.candidates.two_tower_source import TwoTower
 from models.config import TrainingConfig
-from models.interface import NO_SCORE, SOURCES, Floats, Ints, Reasons, Scorer, Source
+from models.interface import SOURCES, Floats, Ints, Reasons, Scorer, Source
 from models.snapshot import Snapshot
 
 FUSION_RANKS = 20.0
@@ -46,17 +48,46 @@ class Block:
 
     Attributes:
         rows: int32 `[batch]`.
-        signals: name -> float32 `[batch, items]`.
-        ranks: int16 `[sources, batch, items]`, from 1; 0 where the source did not propose the item.
+        items: size of the catalogue.
+        signals: what each source knows, by the signal's name.
+        best: signal -> each user's largest value, at least 0, float32 `[batch]`; a source's own counts what may be
+            shown.
+        proposed: int32 `[sources, batch, per_source]`, each source's items, best first; -1 behind them.
     """
 
     rows: Ints
-    signals: dict[str, Floats]
+    items: int
+    signals: dict[str, Signal]
+    best: dict[str, Floats]
+    proposed: Ints
+
+    def pairs(self, batch: Ints, items: Ints) -> "Candidates":
+        """Any pairs, with the ranks that the sources give them; `batch` must ascend."""
+        ranks = np.zeros((len(batch), len(self.proposed)), np.int16)
+        _ranks_of(self.proposed, batch, items, ranks, np.zeros((len(self.proposed), self.items), np.int16))
+        return Candidates(batch, items, ranks)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs to be ranked.
+
+    Attributes:
+        batch: int32 `[pairs]`, position in the batch, ascending.
+        items: int32 `[pairs]`.
+        ranks: int16 `[pairs, sources]`, from 1; 0 where the source did not propose the item.
+    """
+
+    batch: Ints
+    items: Ints
     ranks: NDArray[np.int16]
 
-    def ranks_at(self, batch: Ints, items: Ints) -> NDArray[np.int16]:
-        """int16 `[pairs, sources]`."""
-        return np.ascontiguousarray(self.ranks[:, batch, items].T)
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def take(self, which: NDArray[Any]) -> "Candidates":
+        """Some of them, in their order."""
+        return Candidates(self.batch[which], self.items[which], self.ranks[which])
 
 
 class Union:
@@ -69,47 +100,47 @@ class Union:
         self.scorers: dict[str, Scorer] = {source.name: source.prepare(snapshot) for source in sources}
 
     def batches(self, count: int, memory_mb: int) -> Iterator[slice]:
-        """Slices of `count` users whose blocks stay within a memory bound."""
-        # About a dozen signals, their copies while the best are picked, and the ranks: 30 float32 blocks.
-        size = int(np.clip(memory_mb * 1e6 / (30 * 4 * max(len(self.snapshot.items), 1)), 1, 512))
+        """Slices of `count` users whose scores and features stay within a memory bound."""
+        items, config = max(len(self.snapshot.items), 1), self.config
+        linear = min(items, max(config.linear.max_items, config.next_visit.max_items))
+        # The linear models' scores with their copies, the likeness of titles, and the features of the candidates with
+        # what becomes of them in the network.
+        a_user = 4 * (8 * linear + 4 * items) + 2_000 * config.candidates
+        size = int(np.clip(memory_mb * 1e6 / a_user, 1, 512))
         return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
     def block(self, rows: Ints, *, only_new: bool = False) -> Block:
-        """Score all items for some users.
+        """Ask all sources about some users.
 
         Args:
             only_new: leave out what the user touched before.
         """
-        signals: dict[str, Floats] = {}
-        ranks = np.zeros((len(SOURCES), len(rows), len(self.snapshot.items)), np.int16)
-        user, at = self.history.spans(rows)
-        item = self.history.item[at]
+        items = len(self.snapshot.items)
+        signals: dict[str, Signal] = {}
+        best: dict[str, Floats] = {}
+        proposed = np.full((len(SOURCES), len(rows), min(self.config.per_source, items)), -1, np.int32)
+        touched = self.history.touched(rows) if only_new else Touched.nothing(len(rows))
         for name, scorer in self.scorers.items():
             found = scorer.signals(rows)
-            if only_new:
-                found[name][user, item] = NO_SCORE
+            place = SOURCES.index(name)
+            proposed[place], value = found[name].top(self.config.per_source, touched)
+            best |= {other: signal.best() for other, signal in found.items() if other != name}
+            best[name] = np.maximum(value.max(axis=1, initial=0.0), 0.0)
             signals |= found
-            best, valid = top(found[name], self.config.per_source)
-            batch, place = np.nonzero(valid)
-            ranks[SOURCES.index(name), batch, best[batch, place]] = place + 1
-        return Block(rows, signals, ranks)
+        return Block(rows, items, signals, best, proposed)
 
-    def candidates(self, block: Block, count: int) -> tuple[Ints, Ints]:
-        """The pairs to be ranked: at most `count` a user, those that the sources agree on first.
-
-        Returns:
-            Position in the batch and item, sorted by both.
-        """
-        _, proposed_to, proposed = np.nonzero(block.ranks)
-        keys = np.unique(proposed_to * np.int64(self.history.items) + proposed)
-        batch: Ints = (keys // self.history.items).astype(np.int32)
-        items: Ints = (keys % self.history.items).astype(np.int32)
-        ranks = block.ranks_at(batch, items)
-        fused = np.where(ranks > 0, 1.0 / (FUSION_RANKS + ranks), 0.0).sum(axis=1)
-        order = np.lexsort((items, -fused, batch))
-        place = np.arange(len(order)) - np.searchsorted(batch[order], batch[order])
-        kept = np.sort(order[place < count])
-        return batch[kept], items[kept]
+    def candidates(self, block: Block, count: int) -> Candidates:
+        """The pairs to be ranked: at most `count` a user, those that the sources agree on first; sorted by user and
+        item."""
+        sources, rows, each = block.proposed.shape
+        size = rows * min(count, sources * each, max(block.items, 1))
+        batch, items = np.empty(size, np.int32), np.empty(size, np.int32)
+        ranks = np.zeros((size, sources), np.int16)
+        fused = np.zeros(block.items, np.float64)
+        found = _agreed(block.proposed, count, fused, batch, items)
+        batch, items, ranks = batch[:found], items[:found], ranks[:found]
+        _ranks_of(block.proposed, batch, items, ranks, np.zeros((sources, block.items), np.int16))
+        return Candidates(batch, items, ranks)
 
     def explain(self, rows: Ints, items: Ints, source: NDArray[np.int8]) -> Reasons:
         """Each pair's reason by the source given; items it rests on are given by id, nothing as None."""
@@ -129,17 +160,65 @@ class Union:
         return None if entry < 0 else str(self.snapshot.items[entry])
 
 
-def top(scores: Floats, count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The best items of each row, best first, ties by item.
+@njit(nogil=True, cache=True)
+def _agreed(proposed, count, fused, batch, items):  # type: ignore[no-untyped-def]
+    """Fill `batch` and `items` with each user's candidates, ascending; returns how many there are."""
+    sources, rows, each = proposed.shape
+    mine = np.empty(sources * each, np.int32)
+    size = 0
+    for row in range(rows):
+        found = 0
+        for source in range(sources):
+            for place in range(each):
+                item = proposed[source, row, place]
+                if item < 0:
+                    break
+                if fused[item] == 0.0:
+                    mine[found] = item
+                    found += 1
+                fused[item] += 1.0 / (FUSION_RANKS + place + 1)
+        kept = np.sort(mine[:found])
+        if found > count:
+            score = np.empty(found)
+            for at in range(found):
+                score[at] = fused[kept[at]]
+            bound = np.sort(score)[found - count]
+            room = count - (score > bound).sum()
+            last = 0
+            for at in range(found):
+                # Of those that are equal at the bound the first items go in.
+                if score[at] > bound or (score[at] == bound and room > 0):
+                    room -= score[at] == bound
+                    kept[last] = kept[at]
+                    last += 1
+                else:
+                    fused[kept[at]] = 0.0
+            kept = kept[:last]
+        for at in range(len(kept)):
+            batch[size], items[size] = row, kept[at]
+            fused[kept[at]] = 0.0
+            size += 1
+    return size
 
-    Returns:
-        Items `[rows, k]` with k = min(count, items), and whether each was proposed at all.
-    """
-    items = scores.shape[1]
-    k = min(count, items)
-    # Negated, so that the many places without a score lie behind the k-th: selecting among ties is slow before it.
-    best = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < items else np.tile(np.arange(items), (len(scores), 1))
-    found = np.take_along_axis(scores, best, axis=1)
-    order = np.lexsort((best, -found), axis=1)
-    best = np.take_along_axis(best, order, axis=1)
-    return best, np.isfinite(np.take_along_axis(found, order, axis=1))
+
+@njit(nogil=True, cache=True)
+def _ranks_of(proposed, batch, items, ranks, laid):  # type: ignore[no-untyped-def]
+    """Ranks of pairs: a user's proposals are laid out once, read, and taken away again."""
+    sources, _, each = proposed.shape
+    pair = 0
+    while pair < len(batch):
+        row = batch[pair]
+        for source in range(sources):
+            for place in range(each):
+                if proposed[source, row, place] < 0:
+                    break
+                laid[source, proposed[source, row, place]] = place + 1
+        while pair < len(batch) and batch[pair] == row:
+            for source in range(sources):
+                ranks[pair, source] = laid[source, items[pair]]
+            pair += 1
+        for source in range(sources):
+            for place in range(each):
+                if proposed[source, row, place] < 0:
+                    break
+                laid[source, proposed[source, row, place]] = 0

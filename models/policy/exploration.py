@@ -44,7 +44,7 @@ class NewArrivals:
         return np.repeat(np.arange(len(audience), dtype=np.int32), size), self._pool[rotated].ravel()
 
     def _best(self, rows: Ints, size: int) -> NDArray[np.int64]:
-        scores = self._scorer.scores(rows)[:, self._pool]
+        scores = self._scorer.signals(rows)["new_items"].dense()[:, self._pool]
         # What the source does not propose (older than it looks back) comes last, the freshest first.
         age = np.broadcast_to(self._age, scores.shape)
         return np.asarray(np.lexsort((age, -scores), axis=1)[:, :size])

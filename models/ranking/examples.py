@@ -94,13 +94,14 @@ def build(
     rows, parts = snapshot.rows_of(list(users)), []
     for part in union.batches(len(users), memory_mb):
         block = union.block(rows[part], only_new=only_new)
-        batch, items = union.candidates(block, union.config.candidates)
+        found = union.candidates(block, union.config.candidates)
+        batch, items = found.batch, found.items
         gain = _gains(gains, users[part], batch, items, snapshot.item_index) * worth[items]
         asked = np.bincount(batch[gain > 0], minlength=part.stop - part.start) > 0
         keep = asked[batch]
         lengths = np.bincount(batch[keep], minlength=len(asked))[asked]
         ptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        pairs = features.of(block, batch[keep], items[keep], only_new=only_new)
+        pairs = features.of(block, found.take(keep), only_new=only_new)
         parts.append(Examples(pairs, gain[keep], ptr, users[part][asked]))
     return Examples.concatenate(parts) if parts else _none()
 

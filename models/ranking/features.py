@@ -1,16 +1,21 @@
 """What the ranker sees of a pair of user and item: the same function for training, scoring and judging."""
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from models.candidates.history import HALF_LIVES
 from models.candidates.own_items import OwnItemsScorer
-from models.candidates.union import Block, Union
+from models.candidates.signals import Sparse
+from models.candidates.union import Block, Candidates, Union
 from models.interface import SOURCES, Floats, Ints
+from models.ranking import normalisation
+from models.ranking.normalisation import interpolated
 
 SIGNALS = (
     "own_items",
@@ -54,6 +59,24 @@ CROSSES = ("sources_by_visits", "item_by_touched", "item_by_country", "recency_b
 """The wide part's crosses."""
 
 
+SIGNAL = slice(0, 2 * len(SIGNALS))
+RANKS = slice(SIGNAL.stop, SIGNAL.stop + len(SOURCES))
+AGREEING = slice(RANKS.stop, RANKS.stop + 1)
+OWN = slice(AGREEING.stop, NAMES.index("price_change") + 1)
+ITEM = slice(OWN.stop, NAMES.index("item_return_rate") + 1)
+USER = slice(ITEM.stop, NAMES.index("user_due") + 1)
+FIT = slice(USER.stop, NAMES.index("brand_affinity") + 1)
+ONLY_NEW = slice(FIT.stop, FIT.stop + 1)
+"""Where the kinds of features stand in `NAMES`."""
+_RANKS, _AGREEING, _FIT = RANKS.start, AGREEING.start, FIT.start
+_OWN, _OWN_END, _ITEM, _ITEM_END, _USER, _USER_END = OWN.start, OWN.stop, ITEM.start, ITEM.stop, USER.start, USER.stop
+
+NEVER_DAYS, NEVER_VISITS = 400.0, 50.0
+"""Age, and visits since, of what the shopper never touched."""
+AGES = (2, 7, 14, 30, 60, 120, 240)
+"""Bounds of the crosses' recency, days."""
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Features of pairs: `dense` float32 `[pairs, len(NAMES)]`, `wide` int32 `[pairs, len(CROSSES)]`, hashes without
@@ -65,140 +88,169 @@ class Pairs:
 
 
 class PairFeatures:
-    """Computes features for pairs of a union's snapshot."""
+    """Computes features for pairs of a union's snapshot.
 
-    def __init__(self, union: Union) -> None:
+    Most features are those of a user, an item or a pair of the history: they stand ready in tables, and for a pair they
+    are only copied.
+
+    Args:
+        scale: a ranker's arrays: `dense` then holds normal scores (see `normalisation`) instead of the values.
+    """
+
+    def __init__(self, union: Union, scale: Mapping[str, NDArray[Any]] | None = None) -> None:
         snapshot, history = union.snapshot, union.history
-        self.union = union
+        self.union, self._scale = union, scale
+        nothing = {name: np.zeros((len(NAMES), normalisation.KNOTS), np.float32) for name in ("at", "score")}
+        self._knots = normalisation.knots(nothing if scale is None else scale)
         own = union.scorers.get("own_items")
-        self._gap = own.gap_days if isinstance(own, OwnItemsScorer) else np.full(history.items, 30.0, np.float32)
-        self._item = np.stack([_item_columns(union)[name] for name in NAMES if name.startswith("item_")], axis=1)
-        self._user = np.stack([_user_columns(union)[name] for name in NAMES if name.startswith("user_")], axis=1)
+        gap = own.gap_days if isinstance(own, OwnItemsScorer) else np.full(history.items, 30.0, np.float32)
+        item, user = _item_columns(union), _user_columns(union)
+        self._own = self._scaled(OWN, _own_columns(union, gap))
+        self._item = self._scaled(ITEM, np.stack([item[name] for name in NAMES[ITEM]], axis=1))
+        users = np.stack([user[name] for name in NAMES[USER]], axis=1)
+        self._users = np.concatenate([users, np.zeros((1, users.shape[1]))]).astype(np.float32)
+        self._user = self._scaled(USER, self._users)
+        depth = union.config.per_source
+        self._closeness = np.tile(_closeness(np.arange(depth + 1), depth)[:, None], len(SOURCES)).astype(np.float32)
+        self._closeness = self._scaled(RANKS, self._closeness)
+        counts = np.arange(len(SOURCES) + 1, dtype=np.float32)[:, None]
+        self._agreeing = self._scaled(AGREEING, counts)[:, 0]
+        self._only_new = [float(self._scaled(ONLY_NEW, np.full((1, 1), value))[0, 0]) for value in (0.0, 1.0)]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            self._price = np.log(snapshot.catalogue.price.astype(np.float64) + 0.01)
+        usual = snapshot.user_features.get("mean_price", np.zeros(0))
+        usual = usual if len(usual) == len(snapshot.users) else np.full(len(snapshot.users), np.nan)
+        self._usual = np.append(np.log(usual.astype(np.float64) + 0.01), np.nan)
+        self._age = np.append(np.digitize(history.last_age, AGES) + 1, 0).astype(np.int64)
+        self._visits = np.append(np.minimum(history.visits, 4), 0).astype(np.int64)
         hashes = [zlib.crc32(str(item).encode()) & 0x7FFFFFFF for item in snapshot.items]
         self._hash = np.array(hashes, np.int64)
         places = [zlib.crc32(name.encode()) & 0x7FFFFFFF for name in snapshot.countries]
-        self._place = np.array([*places, 0], np.int64)
+        where = snapshot.country if len(snapshot.country) else np.full(len(snapshot.users), -1)
+        self._place = np.array([*places, 0], np.int64)[np.append(where, -1)]
 
-    def of(self, block: Block, batch: Ints, items: Ints, *, only_new: bool) -> Pairs:
+    def _scaled(self, which: slice, values: Floats) -> Floats:
+        values = values.astype(np.float32)
+        return values if self._scale is None else normalisation.apply(self._scale, values, which)
+
+    def of(self, block: Block, candidates: Candidates, *, only_new: bool) -> Pairs:
         """Features of pairs.
 
         Args:
-            batch: int32 `[pairs]`, position in `block.rows`.
-            items: int32 `[pairs]`.
             only_new: whether the list asked for holds only what the shopper never touched.
         """
+        batch, items, ranks = candidates.batch, candidates.items, candidates.ranks
         rows = block.rows[batch]
-        at = self.union.history.find(rows, items)
-        ranks = block.ranks_at(batch, items)
-        parts = [
-            _signals(block, batch, items),
-            _ranks(ranks, self.union.config.per_source),
-            self._own(rows, items, at),
-            self._item[items],
-            np.where((rows >= 0)[:, None], self._user[rows] if len(self._user) else 0.0, 0.0),
-            self._fit(rows, items),
-            np.full((len(items), 1), only_new, np.float32),
-        ]
-        dense = np.concatenate(parts, axis=1).astype(np.float32)
-        return Pairs(dense, self._crosses(rows, items, at, ranks), self._hash[items].astype(np.int32))
+        had = self.union.history.find(rows, items)
+        dense = np.empty((len(items), len(NAMES)), np.float32)
+        values, best = (np.zeros((len(SIGNALS), size), np.float32) for size in (len(items), len(block.rows)))
+        for place, name in enumerate(SIGNALS):
+            if name in block.signals:
+                values[place], best[place] = block.signals[name].at(batch, items), block.best[name]
+        _signals(values, best, batch, dense, self._knots, self._scale is not None)
+        snapshot = self.union.snapshot
+        goods = snapshot.catalogue
+        affinities = ((snapshot.category_affinity, goods.category), (snapshot.brand_affinity, goods.brand))
+        for column, (table, codes) in enumerate(affinities, FIT.start + 2):
+            dense[:, column] = _affinity(table, block.rows, batch, codes[items])
+        wide = np.empty((len(items), len(CROSSES)), np.int32)
+        tables = (self._closeness, self._agreeing, self._own, self._item, self._user, self._price, self._usual)
+        _fill(dense, wide, rows, items, ranks, had, tables, (self._age, self._visits, self._hash, self._place))
+        dense[:, FIT] = self._scaled(FIT, dense[:, FIT])
+        dense[:, ONLY_NEW] = self._only_new[only_new]
+        return Pairs(dense, wide, self._hash[items].astype(np.int32))
 
-    def _own(self, rows: Ints, items: Ints, at: NDArray[np.int64]) -> Floats:
-        history = self.union.history
-        had = at >= 0
-
-        def of(values: Floats, otherwise: float = 0.0) -> Floats:
-            return np.where(had, values[at] if len(values) else otherwise, otherwise).astype(np.float32)
-
-        last, first, visits = of(history.last_age, 400.0), of(history.first_age, 400.0), of(history.visits)
-        days = self._active_days(rows)
-        again = visits >= 2
-        gap = np.where(again, (first - last) / np.maximum(visits - 1, 1), 0.0)
-        due = np.log((last + 1) / (self._gap[items] + 1))
-        columns = [
-            had,
-            np.log1p(np.maximum(last, 0)),
-            np.log1p(np.maximum(first, 0)),
-            np.log1p(visits),
-            np.log1p(of(history.events)),
-            np.log1p(of(history.weight)),
-            np.log1p(of(history.visits_ago, 50.0)),
-            visits / np.maximum(days, 1.0),
-            *(np.log1p(of(history.decayed[half])) for half in HALF_LIVES),
-            np.where(had, due, 0.0),
-            np.where(again, np.log((last + 1) / (gap + 1)), 0.0),
-            np.log1p(np.maximum(of(history.quantity), 0)),
-            np.nan_to_num(
-                np.log((self.union.snapshot.catalogue.price[items] + 0.01) / (of(history.paid, np.nan) + 0.01))
-            ),
-        ]
-        return np.stack(columns, axis=1).astype(np.float32)
-
-    def _active_days(self, rows: Ints) -> Floats:
-        days = self.union.snapshot.user_features.get("active_days")
-        return (
-            np.ones(len(rows), np.float32)
-            if days is None or not len(days)
-            else np.where(rows >= 0, np.nan_to_num(days[rows]), 0)
-        )
-
-    def _fit(self, rows: Ints, items: Ints) -> Floats:
-        snapshot, known = self.union.snapshot, rows >= 0
-        usual = snapshot.user_features["mean_price"] if "mean_price" in snapshot.user_features else np.zeros(0)
-        usual = np.where(known, usual[rows] if len(usual) else np.nan, np.nan)
-        ratio = np.nan_to_num(np.log((snapshot.catalogue.price[items] + 0.01) / (usual + 0.01)))
-        columns = [
-            ratio,
-            np.abs(ratio),
-            _affinity(snapshot.category_affinity, rows, snapshot.catalogue.category[items]),
-            _affinity(snapshot.brand_affinity, rows, snapshot.catalogue.brand[items]),
-        ]
-        return np.stack(columns, axis=1).astype(np.float32)
-
-    def _crosses(self, rows: Ints, items: Ints, at: NDArray[np.int64], ranks: NDArray[np.int16]) -> Ints:
-        history, had = self.union.history, at >= 0
-        visits = np.where(had, np.minimum(history.visits[at], 4) if len(history.visits) else 0, 0).astype(np.int64)
-        age = np.where(had, history.last_age[at] if len(history.visits) else 0, 0)
-        recency = np.where(had, np.digitize(age, (2, 7, 14, 30, 60, 120, 240)) + 1, 0).astype(np.int64)
-        proposed = ((ranks > 0) << np.arange(ranks.shape[1])).sum(axis=1)
-        country = np.full(len(rows), -1, np.int64)
-        if len(self.union.snapshot.country):
-            country = np.where(rows >= 0, self.union.snapshot.country[rows], -1)
-        columns = [
-            proposed * 8 + visits,
-            self._hash[items] * 2 + had,
-            self._hash[items] ^ (self._place[country] * 31),
-            recency * 8 + visits,
-        ]
-        return np.stack([_mix(column, salt) for salt, column in enumerate(columns)], axis=1)
+    def shoppers(self, block: Block, batch: Ints) -> Floats:
+        """Each pair's features of the shopper alone, as values, whatever the scale: float32 `[pairs, USER]`."""
+        return self._users[block.rows[batch]]
 
 
-def _mix(values: NDArray[np.int64], salt: int) -> Ints:
-    """Scatter integers over 0..2^31-1, differently for each cross (Fibonacci hashing, Knuth 6.4)."""
-    mixed = (values.astype(np.uint64) + np.uint64(salt + 1)) * np.uint64(0x9E3779B97F4A7C15)
-    return (mixed >> np.uint64(33)).astype(np.int32)
-
-
-def _signals(block: Block, batch: Ints, items: Ints) -> Floats:
+@njit(nogil=True, cache=True)
+def _signals(values, best, batch, dense, knots, scaled):  # type: ignore[no-untyped-def]
     """Each signal as it is and relative to the user's best; 0 where it says nothing."""
-    columns: list[Any] = []
-    for name in SIGNALS:
-        if name not in block.signals:
-            columns += [np.zeros(len(batch), np.float32)] * 2
-            continue
-        values = block.signals[name]
-        best = np.maximum(values.max(axis=1, initial=0.0), 1e-9)[batch]
-        found = values[batch, items]
-        found = np.where(np.isfinite(found), found, 0.0)
-        columns += [np.log1p(np.maximum(found, -0.99)), found / best]
-    return np.stack(columns, axis=1)
+    at, score, slope = knots
+    for pair in range(len(batch)):
+        for signal in range(len(values)):
+            value = values[signal, pair]
+            value = value if np.isfinite(value) else np.float32(0.0)
+            here = np.log1p(max(value, np.float32(-0.99)))
+            relative = value / max(best[signal, batch[pair]], np.float32(1e-9))
+            first, second = 2 * signal, 2 * signal + 1
+            if scaled:
+                here = interpolated(at[first], score[first], slope[first], here)
+                relative = interpolated(at[second], score[second], slope[second], relative)
+            dense[pair, first], dense[pair, second] = here, relative
 
 
-def _ranks(ranks: NDArray[np.int16], per_source: int) -> Floats:
-    """Closeness to the top, 1 at rank 1 and 0 beyond the configured depth, and how many sources agree."""
-    inside = (ranks > 0) & (ranks <= per_source)
-    depth = np.log1p(np.where(inside, ranks, per_source + 1).astype(np.float32))
-    close = 1.0 - (depth - np.log(2.0)) / (np.log(per_source + 2.0) - np.log(2.0))
-    return np.concatenate([close, inside.sum(axis=1, keepdims=True)], axis=1).astype(np.float32)
+@njit(nogil=True, cache=True)
+def _fill(dense, wide, rows, items, ranks, had, tables, hashed):  # type: ignore[no-untyped-def]
+    """Copy what stands ready, and hash the crosses. Row -1 of a table is that of what is not known."""
+    closeness, agreeing, own, item_table, user_table, price, usual = tables
+    age, visits, hashes, place = hashed
+    sources, depth = ranks.shape[1], len(closeness) - 1
+    for pair in range(len(items)):
+        item, row, at = items[pair], rows[pair], had[pair]
+        agree, proposed = 0, np.int64(0)
+        for source in range(sources):
+            rank = ranks[pair, source]
+            inside = 0 < rank <= depth
+            dense[pair, _RANKS + source] = closeness[rank if inside else 0, source]
+            agree += inside
+            proposed |= np.int64(rank > 0) << source
+        dense[pair, _AGREEING] = agreeing[agree]
+        dense[pair, _OWN:_OWN_END] = own[at]
+        dense[pair, _ITEM:_ITEM_END] = item_table[item]
+        dense[pair, _USER:_USER_END] = user_table[row]
+        ratio = np.float32(price[item] - usual[row])
+        ratio = np.float32(0.0) if np.isnan(ratio) else ratio
+        dense[pair, _FIT], dense[pair, _FIT + 1] = ratio, abs(ratio)
+        wide[pair, 0] = _mix(proposed * 8 + visits[at], 0)
+        wide[pair, 1] = _mix(hashes[item] * 2 + np.int64(at >= 0), 1)
+        wide[pair, 2] = _mix(hashes[item] ^ (place[row] * 31), 2)
+        wide[pair, 3] = _mix(age[at] * 8 + visits[at], 3)
+
+
+@njit(nogil=True, cache=True)
+def _mix(value, salt):  # type: ignore[no-untyped-def]
+    """Scatter integers over 0..2^31-1, differently for each cross (Fibonacci hashing, Knuth 6.4)."""
+    mixed = (np.uint64(value) + np.uint64(salt + 1)) * np.uint64(0x9E3779B97F4A7C15)
+    return np.int32(mixed >> np.uint64(33))
+
+
+def _closeness(ranks: Ints, per_source: int) -> Floats:
+    """Closeness to the top: 1 at rank 1 and 0 beyond the configured depth, or without a rank, which 0 stands for."""
+    depth = np.log1p(np.where(ranks > 0, ranks, per_source + 1).astype(np.float32))
+    return np.asarray(1.0 - (depth - np.log(2.0)) / (np.log(per_source + 2.0) - np.log(2.0)), np.float32)
+
+
+def _own_columns(union: Union, gap_days: Floats) -> Floats:
+    """What is known of each pair of the history, and in the last row of a pair that is not in it."""
+    history, snapshot = union.history, union.snapshot
+    last, first, visits = history.last_age, history.first_age, history.visits
+    days = snapshot.user_features.get("active_days")
+    days = np.nan_to_num(days)[history.user] if days is not None and len(days) else np.ones(len(last), np.float32)
+    again = visits >= 2
+    gap = np.where(again, (first - last) / np.maximum(visits - 1, 1), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        price_change = np.log((snapshot.catalogue.price[history.item] + 0.01) / (history.paid + 0.01))
+    columns = [
+        np.ones(len(last)),
+        np.log1p(np.maximum(last, 0)),
+        np.log1p(np.maximum(first, 0)),
+        np.log1p(visits),
+        np.log1p(history.events),
+        np.log1p(history.weight),
+        np.log1p(history.visits_ago),
+        visits / np.maximum(days, 1.0),
+        *(np.log1p(history.decayed[half]) for half in HALF_LIVES),
+        np.log((last + 1) / (gap_days[history.item] + 1)),
+        np.where(again, np.log((last + 1) / (gap + 1)), 0.0),
+        np.log1p(np.maximum(history.quantity, 0)),
+        np.nan_to_num(price_change),
+    ]
+    unknown = np.zeros(len(columns))
+    unknown[[1, 2]], unknown[6] = np.log1p(NEVER_DAYS), np.log1p(NEVER_VISITS)
+    return np.concatenate([np.stack(columns, axis=1), unknown[None]]).astype(np.float32)
 
 
 def _item_columns(union: Union) -> dict[str, Floats]:
@@ -245,10 +297,10 @@ def _user_columns(union: Union) -> dict[str, Floats]:
     }
 
 
-def _affinity(table: Any, rows: Ints, codes: Ints) -> Floats:
+def _affinity(table: Any, rows: Ints, batch: Ints, codes: Ints) -> Floats:
     """The user's share of the item's category or brand, 0 where either is unknown."""
-    out = np.zeros(len(rows), np.float32)
-    known = np.flatnonzero((rows >= 0) & (codes >= 0))
-    if len(known) and table.nnz:
-        out[known] = np.asarray(table[rows[known], codes[known]]).ravel()
-    return out
+    if not table.nnz:
+        return np.zeros(len(batch), np.float32)
+    mine = table[np.maximum(rows, 0)].astype(np.float32)
+    mine.data[np.repeat(rows < 0, np.diff(mine.indptr))] = 0.0
+    return np.maximum(Sparse(mine).at(batch, codes.astype(np.int32)), 0.0)

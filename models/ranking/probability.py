@@ -13,23 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.interface import Floats, Ints
-from models.ranking.features import NAMES
 
 Arrays = Mapping[str, NDArray[Any]]
 PREFIX = "chance_"
-OF_SHOPPER = tuple(number for number, name in enumerate(NAMES) if name.startswith("user_"))
-"""Dense features that say how often, how lately and how much a shopper comes."""
 FEWEST_HITS = 20
 """Touched pairs without which nothing is learned."""
 
 
-def inputs(batch: Ints, score: Floats, dense: Floats) -> Floats:
+def inputs(batch: Ints, score: Floats, shopper: Floats) -> Floats:
     """What the probability depends on, float32 `[pairs, inputs]`.
 
     Args:
         batch: `[pairs]`, the shopper's position in a batch that holds all candidates of its shoppers; ascending.
         score: `[pairs]`, the ranker's.
-        dense: `[pairs, len(NAMES)]`.
+        shopper: `[pairs, features]`, how often, how lately and how much the shopper comes: `PairFeatures.shoppers`.
     """
     start = np.flatnonzero(np.r_[True, batch[1:] != batch[:-1]]) if len(batch) else np.zeros(0, np.int64)
     lengths = np.diff(np.append(start, len(batch)))
@@ -39,7 +36,7 @@ def inputs(batch: Ints, score: Floats, dense: Floats) -> Floats:
     best = np.repeat(np.maximum.reduceat(score, start), lengths) if len(batch) else score
     total = np.repeat(np.add.reduceat(np.exp(score - best), start), lengths) if len(batch) else score
     share = score - best - np.log(np.maximum(total, 1e-9))
-    return np.column_stack([share, np.log1p(place), dense[:, OF_SHOPPER]]).astype(np.float32)
+    return np.column_stack([share, np.log1p(place), shopper]).astype(np.float32)
 
 
 def learn(seen: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> dict[str, NDArray[Any]]:

@@ -1,77 +1,79 @@
-"""The ranker at work, in numpy: the Wide & Deep's arrays over the candidates of a batch of users."""
+"""The ranker at work: candidates of batches of users, their features and their scores, a batch a thread."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
-from models.candidates.union import Block, Union
+from models.candidates.union import Block, Candidates, Union
 from models.interface import SOURCES, Floats, Ints, Ranked
 from models.ranking import normalisation
 from models.ranking.features import PairFeatures, Pairs
+from models.ranking.network import Network
 from models.ranking.probability import inputs, learn, probabilities
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
 def forward(arrays: Arrays, pairs: Pairs) -> Floats:
-    """The Wide & Deep's scores, float32 `[pairs]`.
+    """The Wide & Deep's scores, float32 `[pairs]`, from features as they are.
 
     `wide_deep.build` is the same network in Keras, and a test holds the two against each other.
     """
-    dense = normalisation.apply(arrays, pairs.dense)
-    buckets = arrays["wide_table"].shape[1]
-    total = np.zeros(len(dense), np.float32)
-    for cross, table in enumerate(arrays["wide_table"]):
-        total += table[pairs.wide[:, cross] % buckets]
-    seen = np.concatenate([dense, arrays["item_table"][pairs.item % len(arrays["item_table"])]], axis=1)
-    layers, networks = sum(name.startswith("kernel_") for name in arrays), len(arrays["bias_0"])
-    for number in range(networks):
-        hidden = seen
-        for layer in range(layers):
-            hidden = hidden @ arrays[f"kernel_{layer}"][number] + arrays[f"bias_{layer}"][number]
-            if layer < layers - 1:
-                hidden = np.maximum(hidden, 0.0)
-        total += hidden[:, 0] / networks
-    return total.astype(np.float32)
+    return Network(arrays).scores(replace(pairs, dense=normalisation.apply(arrays, pairs.dense)))
 
 
-def untrained(block: Block, batch: Ints, items: Ints) -> Floats:
+def untrained(block: Block, candidates: Candidates) -> Floats:
     """The order of a bundle without ranker: own items first, then what sells."""
-    total = np.zeros(len(batch), np.float32)
+    total = np.zeros(len(candidates), np.float32)
     for name, weight in (("own_items", 1.0), ("popular", 0.5)):
         if name in block.signals:
-            values = block.signals[name]
-            best = np.maximum(values.max(axis=1, initial=0.0), 1e-9)[batch]
-            found = values[batch, items]
+            best = np.maximum(block.best[name], 1e-9)[candidates.batch]
+            found = block.signals[name].at(candidates.batch, candidates.items)
             total += np.where(np.isfinite(found), weight * found / best, 0.0).astype(np.float32)
     return total
 
 
 def rank(
-    union: Union, ranker: Arrays | None, rows: Ints, count: int, *, only_new: bool = False, memory_mb: int = 1024
+    union: Union,
+    ranker: Arrays | None,
+    rows: Ints,
+    count: int,
+    *,
+    only_new: bool = False,
+    memory_mb: int = 1024,
+    threads: int = 1,
 ) -> Ranked:
     """Candidates of users, ranked; see `Bundle.score`."""
     parts = []
-    for start, block, found in _scored(union, ranker, rows, count, only_new=only_new, memory_mb=memory_mb):
-        batch, items, score = found.batch, found.items, found.score
+    for found in _scored(union, ranker, rows, count, only_new=only_new, memory_mb=memory_mb, threads=threads):
+        batch, items, ranks, score = found.pairs.batch, found.pairs.items, found.pairs.ranks, found.score
         chance = np.full(len(score), np.nan, np.float32)
-        if found.dense is not None and ranker is not None:
-            chance = probabilities(ranker, inputs(batch, score, found.dense), only_new=only_new)
-            chance[block.rows[batch] < 0] = np.nan
-        ranks = block.ranks_at(batch, items)
+        if found.shopper is not None and ranker is not None:
+            chance = probabilities(ranker, inputs(batch, score, found.shopper), only_new=only_new)
+            chance[found.rows[batch] < 0] = np.nan
         order = np.lexsort((items, -score, batch))
         source = np.where(ranks > 0, ranks, np.iinfo(np.int16).max).argmin(axis=1).astype(np.int8)
-        user = (batch + start).astype(np.int32)
+        user = (batch + found.start).astype(np.int32)
         parts.append(Ranked(user[order], items[order], score[order], source[order], ranks[order], chance[order]))
     return Ranked.concatenate(parts)
 
 
 def chances(
-    union: Union, ranker: Arrays, rows: Ints, touched: sparse.csr_matrix, count: int, *, memory_mb: int = 1024
+    union: Union,
+    ranker: Arrays,
+    rows: Ints,
+    touched: sparse.csr_matrix,
+    count: int,
+    *,
+    memory_mb: int = 1024,
+    threads: int = 1,
 ) -> dict[str, NDArray[Any]]:
     """Learn the probabilities of a ranker on days that neither it nor the sources have seen; see `probability`.
 
@@ -83,10 +85,10 @@ def chances(
     seen = []
     for only_new in (False, True):
         parts = []
-        for start, _, found in _scored(union, ranker, rows, count, only_new=only_new, memory_mb=memory_mb):
-            if found.dense is not None:
-                hit = np.asarray(touched[found.batch + start, found.items]).ravel() > 0
-                parts.append((inputs(found.batch, found.score, found.dense), hit))
+        for found in _scored(union, ranker, rows, count, only_new=only_new, memory_mb=memory_mb, threads=threads):
+            if found.shopper is not None:
+                hit = np.asarray(touched[found.pairs.batch + found.start, found.pairs.items]).ravel() > 0
+                parts.append((inputs(found.pairs.batch, found.score, found.shopper), hit))
         values, hits = zip(*parts, strict=True)
         seen.append((np.concatenate(values), np.concatenate(hits)))
     return learn(seen)
@@ -94,47 +96,57 @@ def chances(
 
 @dataclass(frozen=True)
 class _Scored:
-    """Candidates of a batch of users: `batch` ascending; `dense` is None where no ranker looked at features."""
+    """Candidates of a batch of users that begins at `start`; `shopper` is None where no ranker looked at features."""
 
-    batch: Ints
-    items: Ints
+    start: int
+    rows: Ints
+    pairs: Candidates
     score: Floats
-    dense: Floats | None
+    shopper: Floats | None
 
 
 def _scored(
-    union: Union, ranker: Arrays | None, rows: Ints, count: int, *, only_new: bool, memory_mb: int
-) -> Iterator[tuple[int, Block, _Scored]]:
-    """Batch by batch: where it begins in `rows`, what the sources say of it, and its candidates' scores."""
-    score = _Ranking(union, ranker)
-    for part in union.batches(len(rows), memory_mb):
+    union: Union, ranker: Arrays | None, rows: Ints, count: int, *, only_new: bool, memory_mb: int, threads: int
+) -> Iterator[_Scored]:
+    """Batch by batch, in order; no more batches are at work, or wait to be taken, than there are threads."""
+    ranking = _Ranking(union, ranker)
+
+    def work(part: slice) -> _Scored:
         block = union.block(rows[part], only_new=only_new)
-        batch, items = union.candidates(block, count)
-        yield part.start, block, score.of(block, batch, items, only_new=only_new)
+        return ranking.of(part.start, block, union.candidates(block, count), only_new=only_new)
+
+    parts = union.batches(len(rows), max(memory_mb // threads, 1))
+    # A matrix product that spreads over all cores would stand in the way of the other batches.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(work, part) for part in islice(parts, threads)]
+        while waiting:
+            found = waiting.pop(0).result()
+            waiting += [pool.submit(work, part) for part in islice(parts, 1)]
+            yield found
 
 
 class _Ranking:
     """A ranker over a union's sources, or the plain order where there is none."""
 
     def __init__(self, union: Union, ranker: Arrays | None) -> None:
-        self._ranker, self._features = ranker, PairFeatures(union) if ranker is not None else None
+        self._features = PairFeatures(union, ranker) if ranker is not None else None
+        self._network = Network(ranker) if ranker is not None else None
 
-    def of(self, block: Block, batch: Ints, items: Ints, *, only_new: bool) -> _Scored:
-        if self._features is None or self._ranker is None:
-            return _Scored(batch, items, untrained(block, batch, items), None)
-        pairs = self._features.of(block, batch, items, only_new=only_new)
-        score = forward(self._ranker, pairs)
-        cold = block.rows[batch] < 0
+    def of(self, start: int, block: Block, pairs: Candidates, *, only_new: bool) -> _Scored:
+        if self._features is None or self._network is None:
+            return _Scored(start, block.rows, pairs, untrained(block, pairs), None)
+        score = self._network.scores(self._features.of(block, pairs, only_new=only_new))
+        cold = block.rows[pairs.batch] < 0
         if cold.any():
             # It learned from shoppers with a history; for one without, what sells is the better order.
-            score = np.where(cold, untrained(block, batch, items), score)
-        return _Scored(batch, items, score, pairs.dense)
+            score = np.where(cold, untrained(block, pairs), score)
+        return _Scored(start, block.rows, pairs, score, self._features.shoppers(block, pairs.batch))
 
 
 def score_pairs(union: Union, ranker: Arrays | None, rows: Ints, items: Ints, *, memory_mb: int = 1024) -> Floats:
     """Scores of given pairs, in their order; unknown items get the lowest float32."""
     out = np.full(len(rows), np.finfo(np.float32).min, np.float32)
-    score = _Ranking(union, ranker)
+    ranking = _Ranking(union, ranker)
     users, owner = np.unique(rows, return_inverse=True)
     order = np.argsort(owner, kind="stable")
     order = order[items[order] >= 0]
@@ -143,8 +155,8 @@ def score_pairs(union: Union, ranker: Arrays | None, rows: Ints, items: Ints, *,
         if not len(mine):
             continue
         block = union.block(users[part].astype(np.int32))
-        batch = (owner[mine] - part.start).astype(np.int32)
-        out[mine] = score.of(block, batch, items[mine], only_new=False).score
+        pairs = block.pairs((owner[mine] - part.start).astype(np.int32), items[mine])
+        out[mine] = ranking.of(part.start, block, pairs, only_new=False).score
     return out
 
 

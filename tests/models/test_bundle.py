@@ -87,7 +87,7 @@ def test_rows_are_sorted_and_every_user_has_some(bundle: Bundle, snapshot: Snaps
 def test_memory_and_company_change_nothing(bundle: Bundle, snapshot: Snapshot) -> None:
     everyone = list(snapshot.users)
     whole = bundle.score(snapshot, everyone, memory_mb=1024)
-    parts = bundle.score(snapshot, everyone, memory_mb=1)
+    parts = bundle.score(snapshot, everyone, memory_mb=1, threads=3)
     np.testing.assert_array_equal(whole.user, parts.user)
     np.testing.assert_allclose(whole.score, parts.score, atol=1e-4)
     alone = bundle.score(snapshot, [everyone[7]])
@@ -105,7 +105,7 @@ def test_pairs_score_as_candidates_do(bundle: Bundle, snapshot: Snapshot) -> Non
 def test_a_shopper_without_a_history_gets_what_sells(bundle: Bundle, snapshot: Snapshot) -> None:
     ranked = bundle.score(snapshot, ["nobody", "u003"])
     cold = ranked.item[ranked.user == 0]
-    sells = bundle.prepared(snapshot).scorers["popular"].scores(np.array([-1], np.int32))[0]
+    sells = bundle.prepared(snapshot).scorers["popular"].signals(np.array([-1], np.int32))["popular"].dense()[0]
     assert (np.diff(sells[cold]) <= 0).all()
     assert np.isnan(ranked.probability[ranked.user == 0]).all()
 

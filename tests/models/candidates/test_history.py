@@ -7,6 +7,7 @@ from lake.clock import shift
 from lake.settings import Settings
 from models.candidates.history import History
 from models.candidates.popular import WINDOWS, Popular
+from models.candidates.signals import dense
 from models.config import EventWeights
 from models.snapshot import Snapshot
 from tests.models import planted
@@ -42,7 +43,7 @@ def test_pairs_know_the_price_paid_last_and_the_usual_quantity(snapshot: Snapsho
 
 
 def test_short_windows_of_popularity_follow_today_and_long_ones_do_not(snapshot: Snapshot) -> None:
-    signals = Popular(EventWeights()).prepare(snapshot).signals(np.array([0, -1], np.int32))
+    signals = dense(Popular(EventWeights()).prepare(snapshot).signals(np.array([0, -1], np.int32)))
     a, b = snapshot.items_of(["a", "b"])
     assert all(np.isclose(signals[name].sum(axis=1), 1.0).all() for name in WINDOWS)
     assert signals["popular_days"][1, b] > 0.9

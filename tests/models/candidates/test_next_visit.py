@@ -34,7 +34,7 @@ def prepared(snapshot: Snapshot, **config: Any) -> NextVisitScorer:
 
 
 def scores(snapshot: Snapshot, scorer: NextVisitScorer, user: str) -> dict[str, float]:
-    row = scorer.scores(snapshot.rows_of([user]))[0]
+    row = scorer.signals(snapshot.rows_of([user]))["next_visit"].dense()[0]
     return {str(item): float(score) for item, score in zip(snapshot.items, row, strict=True)}
 
 
@@ -73,5 +73,6 @@ def test_a_log_too_short_for_a_window_or_without_returns_proposes_nothing(shop: 
     once = [event(f"u{n:02d}", f"i{n % 5:02d}", AS_OF) for n in range(30)]
     snapshot = shop(once)
     scorer = prepared(snapshot)
-    assert np.isneginf(scorer.scores(np.arange(len(snapshot.users), dtype=np.int32))).all()
+    rows = np.arange(len(snapshot.users), dtype=np.int32)
+    assert np.isneginf(scorer.signals(rows)["next_visit"].dense()).all()
     assert not scorer.partners.any()

@@ -16,6 +16,7 @@ from lake.clock import shift
 from lake.settings import Settings
 from models.candidates import two_tower_data
 from models.candidates.content import Content
+from models.candidates.signals import Touched
 from models.candidates.two_tower_process import ROOT
 from models.candidates.two_tower_source import TwoTower, item_vectors, query_vectors
 from models.config import TrainingConfig, TwoTowerConfig
@@ -94,7 +95,8 @@ def test_items_of_a_taste_lie_together_and_a_new_one_joins_them(trained: Trained
 def test_shoppers_are_shown_their_taste(trained: Trained) -> None:
     snapshot = trained.snapshot
     rows = np.arange(len(snapshot.users), dtype=np.int32)
-    best = np.argsort(-TwoTower(trained.arrays, CONFIG).prepare(snapshot).scores(rows), axis=1)[:, :10]
+    signal = TwoTower(trained.arrays, CONFIG).prepare(snapshot).signals(rows)["two_tower"]
+    best, _ = signal.top(10, Touched.nothing(len(rows)))
     groups = np.array([planted.group(item) for item in snapshot.items])
     wanted = np.array([planted.user_group(user) for user in snapshot.users])
     assert (groups[best] == wanted[:, None]).mean() > 0.8
