@@ -111,7 +111,9 @@ class PairFeatures:
         self._users = np.concatenate([users, np.zeros((1, users.shape[1]))]).astype(np.float32)
         self._user = self._scaled(USER, self._users)
         depth = union.config.per_source
-        self._closeness = np.tile(_closeness(np.arange(depth + 1), depth)[:, None], len(SOURCES)).astype(np.float32)
+        self._closeness = np.tile(
+            _closeness(np.arange(depth + 1, dtype=np.int32), depth)[:, None], len(SOURCES)
+        ).astype(np.float32)
         self._closeness = self._scaled(RANKS, self._closeness)
         counts = np.arange(len(SOURCES) + 1, dtype=np.float32)[:, None]
         self._agreeing = self._scaled(AGREEING, counts)[:, 0]

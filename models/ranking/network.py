@@ -15,7 +15,7 @@ from models.interface import Floats
 from models.ranking.features import NAMES, Pairs
 
 Arrays = Mapping[str, NDArray[Any]]
-CHUNK = 2048
+CHUNK = 1024
 """Pairs at once: what their layers hold still lies in a core's cache."""
 
 
@@ -34,9 +34,10 @@ class Network:
         self._first = np.ascontiguousarray(first[:dense])
         # A network without hidden layers has its only layer here.
         self._bias = np.concatenate(list(biases[0])).astype(np.float32)
-        self._of_item = np.ascontiguousarray(arrays["item_table"] @ first[dense:], np.float32)
+        of_item = np.ascontiguousarray(arrays["item_table"] @ first[dense:], np.float32)
+        self._of_item = of_item if of_item.any() else None
         self._later = [
-            (np.ascontiguousarray(kernel, np.float32), np.ascontiguousarray(bias, np.float32))
+            (np.ascontiguousarray(kernel, np.float32), np.ascontiguousarray(bias.ravel(), np.float32))
             for kernel, bias in zip(kernels[1:], biases[1:], strict=True)
         ]
         self._wide = np.ascontiguousarray(arrays["wide_table"], np.float32)
@@ -48,36 +49,43 @@ class Network:
             pairs: `dense` holds normal scores.
         """
         out = np.empty(len(pairs.dense), np.float32)
-        buffer = np.empty((CHUNK, self._first.shape[1]), np.float32)
+        # Layers of all networks, side by side.
+        widths = [self._first.shape[1], *(kernel.shape[0] * kernel.shape[2] for kernel, _ in self._later)]
+        layers = [np.empty((CHUNK, width), np.float32) for width in widths]
         for start in range(0, len(out), CHUNK):
             part = slice(start, min(start + CHUNK, len(out)))
-            hidden = np.matmul(pairs.dense[part], self._first, out=buffer[: part.stop - start])
-            _add(hidden, self._bias, self._of_item, pairs.item[part], len(self._later) > 0)
+            before = np.matmul(pairs.dense[part], self._first, out=layers[0][: part.stop - start])
+            if self._of_item is not None:
+                _add_of_item(before, self._of_item, pairs.item[part])
+            _bend(before, self._bias, len(self._later) > 0)
             for number, (kernel, bias) in enumerate(self._later):
-                hidden = self._layer(hidden, kernel, bias, last=number == len(self._later) - 1)
-            out[part] = hidden.mean(axis=1)
+                networks, width, wider = kernel.shape
+                after = layers[number + 1][: part.stop - start]
+                for each in range(networks):
+                    mine = before[:, each * width : (each + 1) * width]
+                    np.matmul(mine, kernel[each], out=after[:, each * wider : (each + 1) * wider])
+                _bend(after, bias, number < len(self._later) - 1)
+                before = after
+            out[part] = before.mean(axis=1)
         _add_wide(out, self._wide, pairs.wide)
         return out
 
-    def _layer(self, hidden: Floats, kernel: Floats, bias: Floats, *, last: bool) -> Floats:
-        """One layer of all networks, side by side: `[pairs, networks * width]`."""
-        networks, width, wider = kernel.shape
-        found = np.empty((len(hidden), networks * wider), np.float32)
-        for number in range(networks):
-            mine = hidden[:, number * width : (number + 1) * width]
-            np.matmul(mine, kernel[number], out=found[:, number * wider : (number + 1) * wider])
-        found += bias.ravel()
-        return found if last else np.maximum(found, 0.0, out=found)
-
 
 @njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
-def _add(hidden, bias, of_item, item, bent):  # type: ignore[no-untyped-def]
-    """Add bias and what the item brings, and cut off below zero where another layer follows."""
-    for pair in range(len(hidden)):
+def _bend(layer, bias, cut):  # type: ignore[no-untyped-def]
+    """Add the bias and cut off below zero, where another layer follows."""
+    for pair in range(len(layer)):
+        for unit in range(layer.shape[1]):
+            value = layer[pair, unit] + bias[unit]
+            layer[pair, unit] = max(value, np.float32(0.0)) if cut else value
+
+
+@njit(nogil=True, cache=True)
+def _add_of_item(layer, of_item, item):  # type: ignore[no-untyped-def]
+    for pair in range(len(layer)):
         brought = of_item[item[pair] % len(of_item)]
-        for unit in range(hidden.shape[1]):
-            value = hidden[pair, unit] + bias[unit] + brought[unit]
-            hidden[pair, unit] = max(value, np.float32(0.0)) if bent else value
+        for unit in range(layer.shape[1]):
+            layer[pair, unit] += brought[unit]
 
 
 @njit(nogil=True, cache=True)

@@ -78,7 +78,7 @@ def _apply(at, score, slope, dense, out):  # type: ignore[no-untyped-def]
 def interpolated(at, score, slope, value):  # type: ignore[no-untyped-def]
     """One value between the knots, as `np.interp`; without a branch, since any would be as likely as not."""
     value = min(max(value, at[0]), at[KNOTS - 1])
-    low = 0
+    low = np.int64(0)
     for step in (32, 16, 8, 4, 2, 1):
         low += step * np.int64(value >= at[low + step])
     return score[low] + slope[low] * (value - at[low])

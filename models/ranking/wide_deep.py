@@ -181,7 +181,7 @@ def _dataset(examples: Examples, config: RankerConfig, seed: int | None) -> Any:
     import tensorflow as tf
 
     dense, gain = tf.constant(examples.pairs.dense), tf.constant(examples.gain)
-    wide, item = tf.constant(_bounded(examples.pairs.wide, config)), tf.constant(examples.pairs.item)
+    wide, item = tf.constant(bounded(examples.pairs.wide, config)), tf.constant(examples.pairs.item)
     item = item % config.cross_buckets
     ptr = tf.constant(examples.ptr)
 
@@ -200,7 +200,7 @@ def _dataset(examples: Examples, config: RankerConfig, seed: int | None) -> Any:
     return order.batch(config.batch_queries).map(gather, num_parallel_calls=2).prefetch(2)
 
 
-def _bounded(wide: NDArray[np.int32], config: RankerConfig) -> NDArray[np.int32]:
+def bounded(wide: NDArray[np.int32], config: RankerConfig) -> NDArray[np.int32]:
     """Each cross in its own stretch of the one wide table."""
     return (wide % config.cross_buckets + np.arange(len(CROSSES)) * config.cross_buckets).astype(np.int32)
 

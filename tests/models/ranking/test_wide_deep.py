@@ -70,7 +70,7 @@ def test_the_ranker_beats_each_single_feature_and_numpy_agrees_with_keras(
     wide_deep.load(model, fitted.arrays, config)
     inputs = (
         normalisation.apply(fitted.arrays, examples.pairs.dense[:50])[None],
-        wide_deep._bounded(examples.pairs.wide[:50], config)[None],
+        wide_deep.bounded(examples.pairs.wide[:50], config)[None],
         examples.pairs.item[None, :50] % config.cross_buckets,
     )
     np.testing.assert_allclose(score[:50], model(inputs).numpy()[0].mean(axis=-1), atol=1e-4)
