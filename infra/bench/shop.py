@@ -125,7 +125,7 @@ def _partners(rng: np.random.Generator, items: int) -> sparse.csr_matrix:
 def _towers(rng: np.random.Generator, items: int) -> dict[str, NDArray[Any]]:
     rows = {"id": items + 1, "category": CATEGORY_BUCKETS, "brand": CATEGORY_BUCKETS, "band": PRICE_BANDS}
     rows |= {"token": TrainingConfig().two_tower.title_buckets}
-    shapes = {f"{name}_table": (count, DIM) for name, count in rows.items()}
+    shapes: dict[str, tuple[int, ...]] = {f"{name}_table": (count, DIM) for name, count in rows.items()}
     shapes |= {"country_table": (CONTEXT_BUCKETS, 8), "device_table": (CONTEXT_BUCKETS, 8), "user_table": (1, 8)}
     shapes |= {"hidden_kernel": (DIM + 8, DIM), "hidden_bias": (DIM,), "out_kernel": (DIM, DIM), "out_bias": (DIM,)}
     arrays: dict[str, NDArray[Any]] = {name: rng.normal(size=size).astype(np.float32) for name, size in shapes.items()}
