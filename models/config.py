@@ -111,6 +111,9 @@ class TrainingConfig(_Strict):
     sources: tuple[SourceName, ...] = get_args(SourceName)
     per_source: int = Field(100, ge=1, description="candidates that a source proposes for a shopper")
     candidates: int = Field(200, ge=1, description="candidates of a shopper that are ranked")
+    approximate_above: int = Field(
+        200_000, ge=1, description="items beyond which nearest vectors are searched approximately, recall measured"
+    )
     window_days: int | None = Field(None, ge=1, description="length of a label window; None = by length of the log")
     label_windows: int | None = Field(
         None, ge=2, le=20, description="windows that teach the ranker, where the log has room; None = by its events"

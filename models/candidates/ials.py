@@ -4,6 +4,8 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from models.candidates import approximate
+from models.candidates.approximate import Approximate
 from models.candidates.history import History
 from models.candidates.nearest import nearest_of_history
 from models.candidates.signals import Factors, Signal
@@ -39,13 +41,18 @@ class Ials:
 
     name = "ials"
 
-    def __init__(self, config: IalsConfig, weights: EventWeights, seed: int) -> None:
+    def __init__(self, config: IalsConfig, weights: EventWeights, seed: int, approximate_above: int) -> None:
         self.config = config
         self.weights = weights
         self.seed = seed
+        self.approximate_above = approximate_above
 
     def prepare(self, snapshot: Snapshot) -> "IalsScorer":
-        return IalsScorer(History.of(snapshot, self.weights), self.config, self.seed)
+        scorer = IalsScorer(History.of(snapshot, self.weights), self.config, self.seed)
+        if len(scorer.items) > self.approximate_above:
+            known = approximate.sample(scorer.users.any(axis=1))
+            scorer.index = Approximate.of(scorer.items, scorer.users[known], approximate.COUNT)
+        return scorer
 
 
 class IalsScorer:
@@ -53,6 +60,7 @@ class IalsScorer:
 
     def __init__(self, history: History, config: IalsConfig, seed: int) -> None:
         self.history = history
+        self.index: Approximate | None = None
         everybody = np.arange(len(history.ptr) - 1, dtype=np.int32)
         said = np.exp2(-np.maximum(history.last_age, 0.0) / history.memory_days).astype(np.float32)
         matrix = history.matrix(everybody, said)
@@ -64,7 +72,7 @@ class IalsScorer:
     def signals(self, rows: Ints) -> dict[str, Signal]:
         # Items without an event have zeros, and no product above zero.
         queries = self.users[rows] if len(self.users) else np.zeros((len(rows), self.items.shape[1]), np.float32)
-        return {"ials": Factors(queries, self.items, rows >= 0, above=0.0)}
+        return {"ials": Factors(queries, self.items, rows >= 0, above=0.0, index=self.index)}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item of the history whose factors lie closest to the item's."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.candidates import selection
+from models.candidates.approximate import Approximate
 from models.interface import NO_SCORE, Floats, Ints
 
 
@@ -107,10 +108,20 @@ class Factors:
         items: float32 `[items, dim]`.
         known: bool `[rows]`, users about whom something is said.
         above: only products larger than this are values.
+        index: finds the largest products nearly, where the exact search takes too long.
     """
 
-    def __init__(self, queries: Floats, items: Floats, known: NDArray[np.bool_], above: float = -np.inf) -> None:
+    def __init__(
+        self,
+        queries: Floats,
+        items: Floats,
+        known: NDArray[np.bool_],
+        *,
+        above: float = -np.inf,
+        index: Approximate | None = None,
+    ) -> None:
         self._queries, self._items, self._known, self._above = queries, items, known, np.float32(above)
+        self._index = index
 
     def at(self, batch: Ints, items: Ints) -> Floats:
         found = np.empty(len(batch), np.float32)
@@ -121,8 +132,17 @@ class Factors:
         return np.maximum(self.top(1, Touched.nothing(len(self._queries)))[1].max(axis=1, initial=0.0), 0.0)
 
     def top(self, count: int, touched: Touched) -> tuple[Ints, Floats]:
-        best, value = selection.search(self._queries, self._items, count, but=(touched.ptr, touched.item))
-        fine = (value > self._above) & self._known[:, None]
+        if self._index is None:
+            best, value = selection.search(self._queries, self._items, count, but=(touched.ptr, touched.item))
+        else:
+            more = int(np.diff(touched.ptr).max(initial=0))
+            best, value = self._index.search(self._queries, count + more)
+            kept = np.full((len(best), count), -1, np.int32)
+            _untouched(best, touched.ptr, touched.item, kept)
+            here = np.maximum(kept, 0)
+            best = np.where(kept >= 0, np.take_along_axis(best, here, axis=1), -1).astype(np.int32)
+            value = np.take_along_axis(value, here, axis=1)
+        fine = (best >= 0) & (value > self._above) & self._known[:, None]
         return np.where(fine, best, -1).astype(np.int32), np.where(fine, value, NO_SCORE).astype(np.float32)
 
     def dense(self) -> Floats:
@@ -182,7 +202,8 @@ class Shared:
     @staticmethod
     def ranking(table: Floats) -> Ints:
         """All items of each segment that have a value, best first; -1 behind them."""
-        return selection.best(table, table.shape[1])[0]
+        order = np.argsort(-table, axis=1, kind="stable").astype(np.int32)
+        return np.where(np.isneginf(np.take_along_axis(table, order, axis=1)), -1, order).astype(np.int32)
 
     @cached_property
     def _largest(self) -> Floats:
@@ -269,6 +290,18 @@ def _top_of_few(ptr, column, data, touched_ptr, touched, seen, best, value):  # 
         value[row, size:] = -np.inf
         for at in range(touched_ptr[row], touched_ptr[row + 1]):
             seen[touched[at]] = False
+
+
+@njit(nogil=True, cache=True)
+def _untouched(found, touched_ptr, touched, kept):  # type: ignore[no-untyped-def]
+    """Places of the first items found that were not touched; -1 behind them."""
+    for row in range(len(found)):
+        mine = touched[touched_ptr[row] : touched_ptr[row + 1]]
+        size = 0
+        for place in range(found.shape[1]):
+            if size < kept.shape[1] and found[row, place] >= 0 and not (mine == found[row, place]).any():
+                kept[row, size] = place
+                size += 1
 
 
 @njit(nogil=True, cache=True)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.candidates import approximate
+from models.candidates.approximate import Approximate
 from models.candidates.content import Content
 from models.candidates.signals import Factors, Signal
 from models.candidates.two_tower_data import context
@@ -78,6 +80,9 @@ class TwoTowerScorer:
         rows = np.arange(len(snapshot.users), dtype=np.int32)
         self._context = context(snapshot, rows, config.two_tower.user_buckets)
         self._warm = np.diff(self.history.indptr) > 0
+        self._index: Approximate | None = None
+        if len(self.items) > config.approximate_above:
+            self._index = Approximate.of(self.items, self.queries(approximate.sample(self._warm)), approximate.COUNT)
 
     def queries(self, rows: Ints) -> Floats:
         """Query vectors of known users, float32 `[rows, dim]`."""
@@ -89,7 +94,7 @@ class TwoTowerScorer:
         queries = np.zeros((len(rows), self.items.shape[1]), np.float32)
         if warm.any():
             queries[warm] = self.queries(rows[warm])
-        return {"two_tower": Factors(queries, self.items, warm)}
+        return {"two_tower": Factors(queries, self.items, warm, index=self._index)}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item of the history that lies closest to the item, -1 where the user has none."""

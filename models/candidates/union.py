@@ -33,7 +33,7 @@ def make_sources(config: TrainingConfig, two_tower: Mapping[str, NDArray[Any]] |
         "co_visitation": CoVisitation(config.event_weights),
         "linear": Linear(config.linear, config.event_weights),
         "next_visit": NextVisit(config.next_visit, config.event_weights),
-        "ials": Ials(config.ials, config.event_weights, config.seed),
+        "ials": Ials(config.ials, config.event_weights, config.seed, config.approximate_above),
         "popular": Popular(config.event_weights),
         "new_items": NewItems(config.event_weights),
     }

@@ -1,6 +1,5 @@
 """Features as the network wants them are those that training saw, brought to scale."""
 
-
 import numpy as np
 import pytest
 
