@@ -8,6 +8,7 @@ written down, so that work that is saved counts as speed.
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from infra.bench.figures import Figure, in_turns, stopwatch
 from infra.bench.shop import BenchShop
+from models.candidates.signals import Touched
+from models.candidates.union import Union
 from models.config import RankerConfig
 from models.ranking import normalisation
 from models.ranking.features import CROSSES, NAMES, PairFeatures, Pairs
@@ -72,7 +75,9 @@ def measure(runs: int) -> list[Figure]:
                 bar=0.35 if keras else None,
                 floor="30 of the 87 features are made for the pair (a logarithm and two searches among 64 knots each "
                 "signal), 57 are copied from tables.",
-                details=details | {"us_a_pair": round(1e6 * threads / float(np.median(whole)), 2)},
+                details=details
+                | {"us_a_pair": round(1e6 * threads / float(np.median(whole)), 2)}
+                | {"us_a_shopper": where_the_time_goes(union, features, network)},
             ),
         ]
         if keras:
@@ -80,6 +85,29 @@ def measure(runs: int) -> list[Figure]:
                 Figure("ranking, network against Keras", "pairs/s", net, predicted[0], "model.predict", bar=2.5)
             )
     return figures
+
+
+def where_the_time_goes(
+    union: Union, features: PairFeatures, network: Network, shoppers: int = 200
+) -> dict[str, float]:
+    """Microseconds a shopper on one core, step by step."""
+    rows, nothing, found = np.arange(shoppers, dtype=np.int32), Touched.nothing(shoppers), {}
+
+    def told(name: str, work: Callable[..., Any], *given: Any) -> Any:
+        with stopwatch() as seconds:
+            made = work(*given)
+        found[name] = round(1e6 * seconds() / shoppers, 1)
+        return made
+
+    with threadpool_limits(1, "blas"):
+        for name, scorer in union.scorers.items():
+            signals = told(f"{name}: what it says", scorer.signals, rows)
+            told(f"{name}: its best", signals[name].top, union.config.per_source, nothing)
+        block = union.block(rows)
+        pairs = told("the union of the best", union.candidates, block, union.config.candidates)
+        dense = told("features", partial(features.of, only_new=False), block, pairs)
+        told("network", network.scores, dense)
+    return found
 
 
 def flops(config: RankerConfig) -> int:

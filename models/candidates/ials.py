@@ -50,7 +50,7 @@ class Ials:
     def prepare(self, snapshot: Snapshot) -> "IalsScorer":
         scorer = IalsScorer(History.of(snapshot, self.weights), self.config, self.seed)
         if len(scorer.items) > self.approximate_above:
-            known = approximate.sample(scorer.users.any(axis=1))
+            known = approximate.sample(np.asarray(scorer.users.any(axis=1)))
             scorer.index = Approximate.of(scorer.items, scorer.users[known], approximate.COUNT)
         return scorer
 
