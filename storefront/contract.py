@@ -347,7 +347,8 @@ class Meta:
 
     `generated_at` is ISO 8601 in UTC, `data_through` the last day (UTC) whose events the lists know. `users` and
     `items` count lists, `segments` names them in the order of the fallback. `replaces` is the version to go back to,
-    empty if there is none; `key_id` names the pseudonyms' key, empty where the shop's ids are kept.
+    empty if there is none; `key_id` names the pseudonyms' key, empty where the shop's ids are kept. `arm` is the
+    experiment arm that the lists were made for, empty for those of `current`.
     """
 
     version: str
@@ -362,6 +363,7 @@ class Meta:
     content_hash: str
     status: str
     key_id: str
+    arm: str = ""
 
     def fields(self) -> dict[str, str]:
         """The HASH as it is stored."""
@@ -376,7 +378,9 @@ class Meta:
             BadName: a field is missing or cannot be read.
         """
         try:
-            text = {name: fields[name] for name in cls.__dataclass_fields__}
+            # Versions from before there were experiments have no arm.
+            known = {"arm": "", **fields}
+            text = {name: known[name] for name in cls.__dataclass_fields__}
             numbers = {name: int(text[name]) for name in ("k", "users", "items")}
             return cls(**(text | numbers | {"segments": tuple(json.loads(text["segments"]))}))  # type: ignore[arg-type]
         except (KeyError, ValueError, TypeError) as error:
