@@ -11,7 +11,7 @@ from lake.errors import BadInput
 from models.config import SourceName
 from models.policy import merchandising
 from models.policy.objectives import Objectives
-from models.policy.selection import Strict
+from models.policy.selection import Name, Strict
 from storefront import contract
 
 SegmentName = Literal["country", "device"]
@@ -62,7 +62,7 @@ class Arm(Strict):
     """
 
     share: float = Field(ge=0, le=1, description="of the shoppers; 0 makes and publishes its lists for nobody")
-    bundle: str | None = Field(None, description="version or alias of the models; default those of the surface")
+    bundle: Name | None = Field(None, description="version or alias of the models; default those of the surface")
     k: int | None = None
     sources: tuple[SourceName, ...] | None = None
     only_new: bool | None = None
