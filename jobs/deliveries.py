@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import reduce
 from pathlib import Path
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from lake import storage
 from lake.clock import Cutoff, parse_day, shift
 from lake.columns import Columns as C
-from lake.mapping import Deliveries, Source
+from lake.mapping import Deliveries, Kind, Source
 from lake.settings import Settings
 
 log = logging.getLogger("nightshelf.deliveries")
@@ -46,9 +45,7 @@ def local_day_end(day: date, time_zone: str) -> datetime:
     return datetime(following.year, following.month, following.day, tzinfo=ZoneInfo(time_zone))
 
 
-def serving(
-    settings: Settings, source: Source, kind: Literal["events", "items"], first: date, last: date
-) -> list[Landing]:
+def serving(settings: Settings, source: Source, kind: Kind, first: date, last: date) -> list[Landing]:
     """The newest landing of every file of a kind that covers a day of first..last; missing days give none."""
     spec = dict(source.streams())[kind]
     wanted = {spec.first_day(shift(first, i)).isoformat() for i in range((last - first).days + 1)}
@@ -63,11 +60,11 @@ def serving(
     ]
 
 
-def covered(settings: Settings, source: Source, first: date, last: date) -> set[str]:
+def covered(settings: Settings, source: Source, first: date, last: date, kind: Kind = "events") -> set[str]:
     """Days of first..last for which something was landed, be it the note that there was no file."""
-    spec = source.deliveries
+    spec = dict(source.streams())[kind]
     rows = storage.read(
-        settings, "deliveries", columns=[C.DS], filters=[(C.SOURCE, "=", source.name), (C.KIND, "=", "events")]
+        settings, "deliveries", columns=[C.DS], filters=[(C.SOURCE, "=", source.name), (C.KIND, "=", kind)]
     )
     known = set(rows.column(C.DS).to_pylist())
     days = (shift(first, i) for i in range((last - first).days + 1))

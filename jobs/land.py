@@ -6,7 +6,7 @@ nothing; corrected bytes add a landing, and the newest landing of a path serves.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,17 +21,24 @@ from lake.clock import DayRange, day_end, shift
 from lake.columns import Columns as C
 from lake.errors import BadInput, Unavailable
 from lake.inspection import inspect
-from lake.mapping import Deliveries, Source
+from lake.mapping import Deliveries, Kind, Source
 from lake.settings import Settings
 from lake.tables import TABLES
 
 log = logging.getLogger("nightshelf.land")
 
 
-def run(settings: Settings, days: DayRange, history: bool | None = None, dry_run: bool = False) -> Mapping[str, Any]:
+def run(
+    settings: Settings,
+    days: DayRange,
+    history: bool | None = None,
+    dry_run: bool = False,
+    kinds: Collection[Kind] = ("events", "items"),
+) -> Mapping[str, Any]:
     """Land every file that covers the days.
 
     Args:
+        kinds: of file. The exposure log is landed by `jobs.impressions`: a damaged one must not stop the night.
         history: the deliveries are old ones, so their time of arrival is assumed (end of day plus the source's
             delay). None: assumed where a file lands for the first time more than LATE_DAYS after its day.
         dry_run: inspect only, copy nothing.
@@ -49,6 +56,8 @@ def run(settings: Settings, days: DayRange, history: bool | None = None, dry_run
     rows: list[dict[str, Any]] = []
     try:
         for kind, spec in source.streams():
+            if kind not in kinds:
+                continue
             for first in sorted({spec.first_day(day) for day in days}):
                 day = first if spec.period != "all" else days.first
                 uri = f"{settings.data.rstrip('/')}/{spec.file(day)}"
@@ -95,7 +104,7 @@ def _landings(settings: Settings, source: Source) -> dict[tuple[str, str], dict[
 
 def _missing(source: Source, spec: Deliveries, kind: str, day: Any, uri: str, history: bool) -> dict[str, Any] | None:
     message = f"{source.name}: no {kind} delivery for {day} at {uri}"
-    if spec.missing_day == "normal" or kind == "items":
+    if spec.missing_day == "normal" or kind != "events":
         log.info("%s; the source says that this is normal: an empty day", message)
         return {
             "uri": None,
@@ -133,8 +142,8 @@ def _take(
         unused = source.check_columns(kind, seen.columns, uri)
         if unused and known is None:
             log.debug("%s: columns not mapped: %s", uri, ", ".join(unused))
-    elif spec.missing_day == "normal":
-        log.warning("%s is empty (%d bytes, no header): taken as a day without events", uri, seen.bytes)
+    elif spec.missing_day == "normal" or kind == "impressions":
+        log.warning("%s is empty (%d bytes, no header): taken as a day without rows", uri, seen.bytes)
     else:
         raise BadInput(
             f"{uri} is empty ({seen.bytes} bytes, no header). A day without events is a file with a header only, "

@@ -2,12 +2,14 @@
 
 Pins one bundle, reads one snapshot, scores active shoppers in batches, applies each surface's
 policy, gates the result and only then replaces the day's partition of `lists`.
+
+The arms of experiments are made along with them, from the same scores where they have the same bundle. An arm that
+cannot be made, or that the gate refuses, is left out and told; the surfaces' own lists stand without it.
 """
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Annotated, Any
@@ -20,16 +22,15 @@ from deltalake.exceptions import CommitFailedError
 
 from jobs.publication.assembling import COLUMNS, ContentHash, assemble
 from jobs.publication.partition import record_name
-from jobs.publication.rows import RowWriter
+from jobs.shelves import Arm, Pinned, Shelf, build, of_arms, sparing
 from lake import storage
 from lake.clock import parse_day
 from lake.columns import Columns as C
 from lake.command import finish
-from lake.errors import BadInput, Unavailable
+from lake.errors import BadInput, GateFailed, Unavailable
 from lake.partitions import record
 from lake.settings import Settings
-from lake.tables import TABLES
-from models import surfaces
+from models import decisions, surfaces
 from models.bundle import Bundle
 from models.candidates.related import COMPLEMENT, SUBSTITUTE
 from models.policy import merchandising
@@ -37,7 +38,6 @@ from models.policy.diversity import position_in_group
 from models.policy.merchandising import Numbered
 from models.policy.reasons import Explainer
 from models.policy.repeats import first_of_pair
-from models.policy.surface_lists import SurfacePolicy
 from models.registry import Registry
 from models.snapshot import Snapshot
 from models.surfaces import Kind, Surface
@@ -51,16 +51,6 @@ PARTNERS = {"complements": (COMPLEMENT,), "similar": (SUBSTITUTE,), "both": (COM
 """What a surface's `item_lists` hold."""
 
 
-@dataclass(frozen=True)
-class _Shelf:
-    """One surface being filled."""
-
-    surface: Surface
-    policy: SurfacePolicy
-    rows: RowWriter
-    parts: list[pa.Table]
-
-
 def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, Any]:
     """Make, gate and store the lists of day `ds`.
 
@@ -68,7 +58,8 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
         bundle: version or alias to rank with; the champion by default.
 
     Returns:
-        users, items, segments (owners with a list on any surface), rows, bundle, gate, content_hash by surface.
+        users, items, segments (owners with a list on any surface), rows, bundle, gate, content_hash by surface, and
+        arms_left_out, with the reason.
 
     Raises:
         BadInput: no champion, no features as of the day, or a wrong surface file.
@@ -78,13 +69,22 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
     day = parse_day(ds, "--ds")
     shown, rules = surfaces.load(settings.surfaces), merchandising.load(settings)
     merchandising.warn_of_unknown_surfaces(rules, set(shown))
-    version, pinned = _pin(settings, bundle)
+    pinned = _pin(settings, bundle)
+    arms, left_out = of_arms(shown, pinned, lambda wanted: _pin(settings, wanted))
     snapshot = Snapshot.load(settings, day)
     users = active_users(snapshot, settings.active_days)
     log.info("%s: %d active of %d shoppers, %d items", ds, len(users), len(snapshot.users), len(snapshot.items))
-    made = make(settings, pinned, version, snapshot, list(shown.values()), users, rules)
-    report = _gate(settings, made, day, shown, len(users))
-    digests = _store(settings, made, ds, list(shown))
+    shelves, failed = build(snapshot, list(shown.values()), pinned, arms, settings.list_length, rules)
+    fill(settings, snapshot, shelves, users)
+    left_out |= failed | {each.name: each.failure for each in shelves if each.failure}
+    report, refused = _gate(settings, [each for each in shelves if not each.failure], day, len(users))
+    left_out |= refused
+    for name, why in left_out.items():
+        reason = f"{name}: this night's lists are left out: {why}"
+        decisions.record(settings, "hold", ds, reason, {"surface": name, "bundle": pinned[0]}, run=f"jobs.lists {ds}")
+    kept = [each for each in shelves if each.name not in left_out]
+    made = _whole(kept)
+    digests = _store(settings, made, ds, [each.name for each in kept])
     owners = {kind: len(_owners(made, kind)) for kind in ("user", "item", "segment")}
     return {
         "ds": ds,
@@ -92,11 +92,12 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
         "items": owners["item"],
         "segments": owners["segment"],
         "rows": len(made),
-        "bundle": version,
+        "bundle": pinned[0],
         "gate": "passed" if report.success else "failed",
         "warnings": len(report.warnings),
         "data_docs": report.docs_url,
         "content_hash": digests,
+        "arms_left_out": left_out,
     }
 
 
@@ -116,33 +117,43 @@ def make(
     shown: list[Surface],
     users: list[str],
     rules: tuple[Numbered, ...] = (),
+    arms: Sequence[Arm] = (),
 ) -> pa.Table:
-    """All rows of a day, by surface: segments, items, users. The same inputs give the same rows.
+    """All rows of a day, by surface: segments, items, users; then the arms'. The same inputs give the same rows.
 
     Args:
         rules: merchandisers' rules.
     """
-    ds = snapshot.as_of.isoformat()
-    shelves = []
-    for surface in shown:
-        policy = SurfacePolicy(surface, snapshot, surface.k or settings.list_length, rules)
-        shelves.append(_Shelf(surface, policy, RowWriter(snapshot, surface.name, ds, version), []))
-    for shelf in _having(shelves, "segments"):
-        shelf.parts.append(shelf.rows.segments(shelf.policy.segments()))
-    _relate(bundle, snapshot, [shelf for shelf in _having(shelves, "items") if shelf.surface.related])
-    ranked = _having(shelves, "users")
-    explainer = Explainer(bundle, snapshot)
-    for batch in _batches(users) if ranked else ():
-        _rank(settings, bundle, snapshot, ranked, batch, explainer)
-    nothing = TABLES["lists"].arrow_schema().empty_table()
-    return pa.concat_tables([nothing, *(part for shelf in shelves for part in shelf.parts)])
+    shelves, _ = build(snapshot, shown, (version, bundle), arms, settings.list_length, rules)
+    fill(settings, snapshot, shelves, users)
+    return _whole(shelves)
+
+
+def fill(settings: Settings, snapshot: Snapshot, shelves: Sequence[Shelf], users: list[str]) -> None:
+    """Put all rows of a day on the shelves: segments, items, then users; each bundle scores once."""
+    for _, group in groupby(sorted(shelves, key=_version), key=_version):
+        alike = list(group)
+        with sparing(alike):
+            bundle = alike[0].bundle
+            for shelf in _having(alike, "segments"):
+                with sparing([shelf]):
+                    shelf.parts.append(shelf.rows.segments(shelf.policy.segments()))
+            _relate(bundle, snapshot, [shelf for shelf in _having(alike, "items") if shelf.surface.related])
+            ranked = _having(alike, "users")
+            explainer = Explainer(bundle, snapshot)
+            for batch in _batches(users) if ranked else ():
+                _rank(settings, bundle, snapshot, ranked, batch, explainer)
+
+
+def _whole(shelves: Sequence[Shelf]) -> pa.Table:
+    return pa.concat_tables([shelf.table() for shelf in shelves])
 
 
 def _rank(
     settings: Settings,
     bundle: Bundle,
     snapshot: Snapshot,
-    shelves: list[_Shelf],
+    shelves: list[Shelf],
     users: list[str],
     explainer: Explainer,
 ) -> None:
@@ -151,23 +162,29 @@ def _rank(
     Surfaces of new items are scored by themselves: the sources dig deeper for them, below what the shopper had.
     """
     rows, owners = snapshot.rows_of(users), pa.array(users, pa.string())
-    for only_new, group in groupby(sorted(shelves, key=_only_new), key=_only_new):
-        bounds = {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
+    standing = [shelf for shelf in shelves if not shelf.failure]
+    bounds = {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
+    for only_new, group in groupby(sorted(standing, key=_only_new), key=_only_new):
         ranked = bundle.score(snapshot, users, only_new=only_new, **bounds)
         for shelf in group:
-            entries = shelf.policy.lists(ranked, rows)
-            shelf.parts.append(shelf.rows.users(owners, entries, explainer.of(users, entries)))
+            with sparing([shelf]):
+                entries = shelf.policy.lists(ranked, rows)
+                shelf.parts.append(shelf.rows.users(owners, entries, explainer.of(users, entries)))
 
 
-def _only_new(shelf: _Shelf) -> bool:
+def _version(shelf: Shelf) -> str:
+    return shelf.version
+
+
+def _only_new(shelf: Shelf) -> bool:
     return shelf.surface.only_new
 
 
-def _having(shelves: list[_Shelf], kind: Kind) -> list[_Shelf]:
+def _having(shelves: list[Shelf], kind: Kind) -> list[Shelf]:
     return [shelf for shelf in shelves if kind in shelf.surface.kinds]
 
 
-def _relate(bundle: Bundle, snapshot: Snapshot, shelves: list[_Shelf]) -> None:
+def _relate(bundle: Bundle, snapshot: Snapshot, shelves: list[Shelf]) -> None:
     """The lists of items: partners that may be shown, for every item of the catalogue that has some."""
     longest = max((shelf.surface.related for shelf in shelves), default=0)
     for start in range(0, len(snapshot.items) if longest else 0, BATCH_ITEMS):
@@ -175,13 +192,14 @@ def _relate(bundle: Bundle, snapshot: Snapshot, shelves: list[_Shelf]) -> None:
         # Twice as many, since some are out of stock.
         related = bundle.related(snapshot, list(snapshot.items[owners]), 2 * longest)
         for shelf in shelves:
-            wanted = np.isin(related.kind, PARTNERS[shelf.surface.item_lists]) & shelf.policy.allowed[related.item]
-            mine = related.take(wanted)
-            # What goes well and is similar too stands where it goes well.
-            mine = mine.take(first_of_pair(mine.owner, mine.item))
-            rank = (position_in_group(mine.owner, np.zeros_like(mine.owner)) + 1).astype(np.int32)
-            cut = rank <= min(shelf.surface.related, shelf.policy.k)
-            shelf.parts.append(shelf.rows.items(mine.take(cut), rank[cut], owners))
+            with sparing([shelf]):
+                wanted = np.isin(related.kind, PARTNERS[shelf.surface.item_lists]) & shelf.policy.allowed[related.item]
+                mine = related.take(wanted)
+                # What goes well and is similar too stands where it goes well.
+                mine = mine.take(first_of_pair(mine.owner, mine.item))
+                rank = (position_in_group(mine.owner, np.zeros_like(mine.owner)) + 1).astype(np.int32)
+                cut = rank <= min(shelf.surface.related, shelf.policy.k)
+                shelf.parts.append(shelf.rows.items(mine.take(cut), rank[cut], owners))
 
 
 def _batches(users: list[str]) -> Iterator[list[str]]:
@@ -195,7 +213,7 @@ def _batches(users: list[str]) -> Iterator[list[str]]:
             log.info("%d of %d shoppers, %.0f/s, %.0f s left", done, len(users), rate, (len(users) - done) / rate)
 
 
-def _pin(settings: Settings, wanted: str | None) -> tuple[str, Bundle]:
+def _pin(settings: Settings, wanted: str | None) -> Pinned:
     found = Registry(settings).resolve(wanted or "champion")
     if found is None:
         raise BadInput(f"no bundle {wanted or 'champion'!r} is registered; train one: python -m models.training --ds D")
@@ -203,20 +221,40 @@ def _pin(settings: Settings, wanted: str | None) -> tuple[str, Bundle]:
     return version, Bundle.load(path)
 
 
-def _gate(settings: Settings, made: pa.Table, day: date, shown: dict[str, Surface], users: int) -> Any:
+def _gate(settings: Settings, shelves: Sequence[Shelf], day: date, users: int) -> tuple[Any, dict[str, str]]:
+    """Gate the night as a whole; if that fails, without the arms, then with one more of them at a time.
+
+    Returns:
+        The report of what passed, and the arms that did not, with the reason.
+    """
+    own, arms = [each for each in shelves if not each.is_arm], [each for each in shelves if each.is_arm]
+    try:
+        return _gated(settings, shelves, day, users), {}
+    except GateFailed:
+        if not arms:
+            raise
+    report, refused = _gated(settings, own, day, users), {}
+    for arm in arms:
+        try:
+            report = _gated(settings, [*own, arm], day, users)
+            own = [*own, arm]
+        except GateFailed as error:
+            refused[arm.name] = str(error)
+    return report, refused
+
+
+def _gated(settings: Settings, shelves: Sequence[Shelf], day: date, users: int) -> Any:
     from validation.gate import gate  # its imports cost seconds that no other command should pay
 
-    lengths = {name: surface.k or settings.list_length for name, surface in shown.items()}
-    filled = {name: length for name, length in lengths.items() if shown[name].rules.due is None}
-    whole = [name for name in filled if "users" in shown[name].kinds]
-    fallbacks = [name for name, surface in shown.items() if "segments" in surface.kinds]
+    lengths = {each.name: each.policy.k for each in shelves}
+    whole = [each.name for each in shelves if each.surface.rules.due is None and "users" in each.surface.kinds]
     context = {
         "list_length": lengths,
-        "full_length": filled,
+        "full_length": {each.name: each.policy.k for each in shelves if each.surface.rules.due is None},
         "expected_users": dict.fromkeys(whole, users),
-        "fallbacks": fallbacks,
+        "fallbacks": [each.name for each in shelves if "segments" in each.surface.kinds],
     }
-    return gate("lists", made, [day.isoformat()], settings=settings, context=context)
+    return gate("lists", _whole(shelves), [day.isoformat()], settings=settings, context=context)
 
 
 def _store(settings: Settings, made: pa.Table, ds: str, shown: list[str]) -> dict[str, str]:

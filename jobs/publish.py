@@ -2,6 +2,9 @@
 
 Readers keep the old lists until one command names the new version. Nothing that fails before that is ever seen, and
 running it again is safe: the same content is a success that changes nothing.
+
+The arms of a surface's experiment follow it, each under a pointer of its own; one that fails keeps its old lists and
+stops no other. Then the experiment starts, changes or ends as the surface's file says (`jobs.publication.trial`).
 """
 
 import json
@@ -10,7 +13,9 @@ import os
 from typing import Annotated, Any
 
 import typer
+from redis.exceptions import RedisError
 
+from jobs.publication import trial
 from jobs.publication.door import open_redis
 from jobs.publication.partition import ListsPartition
 from jobs.publication.surface import Outcome, publish_surface
@@ -18,9 +23,10 @@ from lake import storage
 from lake.clock import parse_day
 from lake.columns import Columns as C
 from lake.command import finish
-from lake.errors import BadInput
+from lake.errors import BadInput, NightshelfError, Unavailable
 from lake.settings import Settings
-from models import decisions
+from models import decisions, surfaces
+from models.surfaces import Experiment, shelf, surface_and_arm
 
 log = logging.getLogger("nightshelf.publication")
 
@@ -37,31 +43,108 @@ def publish(
         run: who asked, for the `decisions` table.
 
     Returns:
-        Per surface: version, outcome (`published`, `unchanged`, `held`), lists pushed, seconds, data_through, replaces.
+        Per surface and arm (`home@treatment`): outcome (`published`, `unchanged`, `held`, of an arm `missing` where
+        the day has no lists of it, `failed`), version, lists pushed, seconds, data_through, replaces. Per surface that
+        has or had an experiment: what became of it, see `trial.settle`.
 
     Raises:
-        BadInput, Unavailable: see `publish_surface`. Surfaces before the failing one stay published.
+        BadInput, Unavailable: see `publish_surface`. Surfaces before the failing one stay published. `Unavailable`
+            where arms failed, once everything else is published.
     """
     parse_day(ds, "--ds")
     partition = ListsPartition(settings, ds)
-    found = partition.surfaces()
+    made = partition.surfaces()
+    found = [name for name in made if surface_and_arm(name)[1] is None]
     if surface is not None and surface not in found:
         raise BadInput(f"--surface {surface!r} has no lists on {ds}; there are {', '.join(found)}")
-    result = {}
+    result: dict[str, dict[str, Any]] = {}
+    experiments: dict[str, str] = {}
     with open_redis(settings) as redis:
         for name in [surface] if surface else found:
             done = publish_surface(settings, redis, partition, name, force=force)
             _record(settings, ds, done, run)
-            result[name] = {
-                "version": done.meta.version,
-                "outcome": done.outcome,
-                "lists": sum(done.lists.values()),
-                "seconds": round(done.seconds, 2),
-                "data_through": done.meta.data_through,
-                "replaces": done.meta.replaces,
-            }
+            result[name] = _told(done)
+            wanted = _experiment(settings, name)
+            for arm in wanted.arms if wanted else ():
+                kept = shelf(name, arm)
+                result[kept] = _arm(settings, redis, partition, kept, done, kept in made, force=force, run=run)
+            arms = [result[shelf(name, arm)]["outcome"] for arm in wanted.arms] if wanted else []
+            state = trial.settle(
+                redis,
+                name,
+                wanted.assignment() if wanted else None,
+                settings.publish_lease_seconds,
+                ready=all(outcome in ("published", "unchanged") for outcome in arms),
+            )
+            if state != "none":
+                experiments[name] = state
+                _record_experiment(settings, ds, name, wanted, state, run)
     _leave_titles(settings, ds)
-    return {"ds": ds, "lists": sum(each["lists"] for each in result.values()), "surfaces": result}
+    failed = {name: each["error"] for name, each in result.items() if each["outcome"] == "failed"}
+    if failed:
+        told = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise Unavailable(f"everything was published but {told}. Old lists go on serving there; run this again")
+    lists = sum(each["lists"] for each in result.values())
+    return {"ds": ds, "lists": lists, "surfaces": result, "experiments": experiments}
+
+
+def _told(done: Outcome) -> dict[str, Any]:
+    return {
+        "version": done.meta.version,
+        "outcome": done.outcome,
+        "lists": sum(done.lists.values()),
+        "seconds": round(done.seconds, 2),
+        "data_through": done.meta.data_through,
+        "replaces": done.meta.replaces,
+    }
+
+
+def _arm(
+    settings: Settings,
+    redis: Any,
+    partition: ListsPartition,
+    kept: str,
+    control: Outcome,
+    made: bool,
+    *,
+    force: bool,
+    run: str,
+) -> dict[str, Any]:
+    """Publish an arm beside its surface; it never shows another day's lists than the surface was just given."""
+    if control.outcome == "held":
+        return {"outcome": "held", "lists": 0}
+    if not made:
+        log.error(
+            "%s: no lists on %s, see arms_left_out of jobs.lists; what it has goes on serving", kept, partition.ds
+        )
+        return {"outcome": "missing", "lists": 0}
+    try:
+        done = publish_surface(settings, redis, partition, kept, force=force)
+    except (NightshelfError, RedisError) as error:
+        log.error("%s: %s", kept, error)
+        return {"outcome": "failed", "lists": 0, "error": str(error)}
+    _record(settings, partition.ds, done, run)
+    return _told(done)
+
+
+def _experiment(settings: Settings, surface: str) -> Experiment | None:
+    file = settings.surfaces / f"{surface}.yaml"
+    return surfaces.read(file).experiment if file.is_file() else None
+
+
+def _record_experiment(
+    settings: Settings, ds: str, surface: str, wanted: Experiment | None, state: str, run: str
+) -> None:
+    """Note what runs since this day: the analysis holds the exposure log against it."""
+    if state == "waits":
+        log.warning("%s: an arm of experiment %s has no lists of %s yet", surface, wanted.name if wanted else "", ds)
+        return
+    text = wanted.assignment().text() if wanted else ""
+    reason = f"{surface}: experiment {wanted.name} {state}" if wanted else f"{surface}: the experiment ended"
+    figures = {"surface": surface, "state": state, "experiment": text}
+    # By its content, so that a run that died before this line is made up for by the next.
+    identity = decisions.decision_id(ds, "experiment", f"{surface}|{text}")
+    decisions.record(settings, "experiment", ds, reason, figures, run=run, key=identity)
 
 
 def _record(settings: Settings, ds: str, done: Outcome, run: str) -> None:

@@ -1,4 +1,7 @@
-"""Goes back to the lists before: `python -m jobs.rollback` sets `current` to what the serving version replaced."""
+"""Goes back to the lists before: `python -m jobs.rollback` sets `current` to what the serving version replaced.
+
+`--arm` does the same for one arm of the surface's experiment.
+"""
 
 from typing import Annotated, Any
 
@@ -15,31 +18,35 @@ from storefront.contract import DEFAULT_SURFACE, BadName, Meta
 
 
 def rollback(
-    settings: Settings, surface: str = DEFAULT_SURFACE, to: str | None = None, *, run: str = ""
+    settings: Settings, surface: str = DEFAULT_SURFACE, to: str | None = None, *, arm: str | None = None, run: str = ""
 ) -> dict[str, Any]:
     """Let readers follow the version that the serving one replaced, or any other that still stands.
 
+    Args:
+        arm: of the surface's experiment; None goes back with `current`.
+
     Returns:
-        surface, version (now serving), before, data_through.
+        surface, arm, version (now serving), before, data_through.
 
     Raises:
         BadInput: nothing is published, nothing was replaced, or the version is gone.
         Unavailable: a publication is at work, or Redis does not answer.
     """
     try:
-        contract.current_key(surface)
+        contract.arm_key(surface, arm) if arm else contract.current_key(surface)
     except BadName as error:
-        raise BadInput(f"--surface: {error}") from error
+        raise BadInput(f"{'--arm' if arm else '--surface'}: {error}") from error
+    where = f"surface {surface}, arm {arm}" if arm else f"surface {surface}"
     with open_redis(settings) as redis:
-        versions = Versions(redis, surface, settings.publish_lease_seconds)
+        versions = Versions(redis, surface, settings.publish_lease_seconds, arm)
         serving = versions.current()
         if serving is None:
-            raise BadInput(f"surface {surface}: nothing is published, so there is nothing to go back from")
+            raise BadInput(f"{where}: nothing is published, so there is nothing to go back from")
         target = _target(versions, redis, serving, to)
         versions.acquire(target.version)
         try:
             if versions.current() != serving or versions.meta(target.version) != target:
-                raise BadInput(f"surface {surface}: a publication came between; look at it, then run this again")
+                raise BadInput(f"{where}: a publication came between; look at it, then run this again")
             versions.point(target.version)
         finally:
             versions.release(target.version)
@@ -47,12 +54,13 @@ def rollback(
         settings,
         "rollback",
         target.data_through,
-        f"{surface}: back from lists through {serving.data_through} to lists through {target.data_through}",
-        {"surface": surface, "version": target.version, "before": serving.version},
+        f"{where}: back from lists through {serving.data_through} to lists through {target.data_through}",
+        {"surface": surface, "arm": arm, "version": target.version, "before": serving.version},
         run=run,
     )
     return {
         "surface": surface,
+        "arm": arm,
         "version": target.version,
         "before": serving.version,
         "data_through": target.data_through,
@@ -67,6 +75,11 @@ def _target(versions: Versions, redis: Any, serving: Meta, to: str | None) -> Me
     target = versions.meta(wanted)
     if target is None or target.status != "ready" or not _stands(redis, versions.surface, target):
         raise BadInput(f"version {wanted} is gone or was never whole; give --to one of the others; {standing}")
+    if target.arm != serving.arm:
+        raise BadInput(
+            f"version {wanted} was made for {target.arm or 'the control'}, not for {serving.arm or 'the control'}; "
+            f"give --to one of its own; {standing}"
+        )
     return target
 
 
@@ -79,10 +92,11 @@ def _stands(redis: Any, surface: str, target: Meta) -> bool:
 def main(
     surface: Annotated[str, typer.Option(help="Surface to take back.")] = DEFAULT_SURFACE,
     to: Annotated[str | None, typer.Option(help="This version instead of the one before.")] = None,
+    arm: Annotated[str | None, typer.Option(help="Only this arm of the surface's experiment.")] = None,
     run: Annotated[str, typer.Option(help="Who asked, for the decisions table.")] = "",
 ) -> None:
     """Let readers follow the lists before."""
-    finish("rollback", lambda s: rollback(s, surface, to, run=run or "jobs.rollback"))
+    finish("rollback", lambda s: rollback(s, surface, to, arm=arm, run=run or "jobs.rollback"))
 
 
 if __name__ == "__main__":

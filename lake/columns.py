@@ -76,6 +76,16 @@ class Columns:
     REASON_ITEM = "reason_item"
     BUNDLE = "bundle"
 
+    # impressions
+    SHOWN_ID = "shown_id"
+    SHOWN_TS = "shown_ts"
+    LIST_VERSION = "list_version"
+    EXPERIMENT = "experiment"
+    ARM = "arm"
+    CLICKED = "clicked"
+    FALLBACK = "fallback"
+    STALE = "stale"
+
     @staticmethod
     def count(event_type: str, window_days: int) -> str:
         """Name of an event count: `count("view", 7)` is `views_7d`."""

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from sqlglot import exp
 
+from lake import exposure
 from lake.columns import EVENT_TYPES
 from lake.columns import Columns as C
 from lake.errors import BadInput
@@ -38,6 +39,8 @@ UNBOUNDED_DAY = date(1970, 1, 1)
 """The `ds` under which a file that holds the whole log is landed."""
 
 EventType = Literal["view", "cart", "purchase", "rating"]
+Kind = Literal["events", "items", "impressions"]
+"""The kinds of file that a shop delivers."""
 
 
 def _expression(text: object) -> object:
@@ -176,6 +179,24 @@ class ItemMapping(_Strict):
         return self
 
 
+class ImpressionMapping(_Strict):
+    """The storefront's exposure log: JSON lines of `lake.exposure.Shown`, whose fields may bear other names."""
+
+    deliveries: Deliveries
+    columns: dict[str, str] = Field({}, description="field of the contract -> the log's own name for it")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ImpressionMapping":
+        _known_targets(self.columns, exposure.FIELDS)
+        if (self.deliveries.format, self.deliveries.period) != ("jsonl", "day"):
+            raise ValueError("impressions.deliveries: the exposure log is format jsonl, period day")
+        return self
+
+    def names(self) -> dict[str, str]:
+        """The log's name -> the contract's, for every field."""
+        return {self.columns.get(name, name): name for name in exposure.FIELDS}
+
+
 def _known_targets(columns: Iterable[str], targets: tuple[str, ...]) -> None:
     unknown = [name for name in columns if name not in targets]
     if unknown:
@@ -190,6 +211,7 @@ class Source(_Strict):
     deliveries: Deliveries
     events: EventMapping
     items: ItemMapping | None = None
+    impressions: ImpressionMapping | None = None
     path: Path = Field(Path(), exclude=True)
 
     @property
@@ -197,24 +219,29 @@ class Source(_Strict):
         """Zone of event timestamps that carry none."""
         return self.events.time_zone or self.deliveries.time_zone
 
-    def streams(self) -> Iterator[tuple[Literal["events", "items"], Deliveries]]:
+    def streams(self) -> Iterator[tuple[Kind, Deliveries]]:
         """The kinds of file that arrive."""
         yield "events", self.deliveries
         if self.items and self.items.deliveries:
             yield "items", self.items.deliveries
+        if self.impressions:
+            yield "impressions", self.impressions.deliveries
 
-    def expressions(self, kind: Literal["events", "items"]) -> dict[str, str]:
+    def expressions(self, kind: Kind) -> dict[str, str]:
         """Key in the YAML -> expression, over the columns of one kind of file."""
         found: dict[str, str] = {}
         if kind == "events":
             found |= {f"events.columns.{name}": text for name, text in self.events.columns.items() if text}
             if self.events.filter:
                 found["events.filter"] = self.events.filter
+        if self.impressions and kind == "impressions":
+            wanted = {self.impressions.columns.get(name, name): name for name in exposure.REQUIRED}
+            return {f"impressions.columns.{name}": f"`{own}`" for own, name in wanted.items()}
         if self.items and self.items.origin == ("events" if kind == "events" else "deliveries"):
             found |= {f"items.columns.{name}": text for name, text in self.items.columns.items() if text}
         return found
 
-    def check_columns(self, kind: Literal["events", "items"], columns: Iterable[str], file: str) -> list[str]:
+    def check_columns(self, kind: Kind, columns: Iterable[str], file: str) -> list[str]:
         """Hold the mapping against a delivered file's columns.
 
         Returns:
@@ -224,7 +251,9 @@ class Source(_Strict):
             BadInput: the mapping reads a column that the file lacks; names mapping, key, column and file.
         """
         present = {name.lower() for name in columns}
-        used: set[str] = set()
+        used = (
+            {name.lower() for name in self.impressions.names()} if self.impressions and kind == "impressions" else set()
+        )
         for key, text in self.expressions(kind).items():
             for name in sorted(referenced_columns(text)):
                 used.add(name.lower())

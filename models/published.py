@@ -96,7 +96,9 @@ class _Shop(Storefront):
         """
         known = [self.meta(surface)]
         for version in self._redis.hkeys(registry_key(surface)):
-            if (meta := self._pointer(surface, None).of(version)) is not None and meta.status == "ready":
+            meta = self._pointer(surface, None).of(version)
+            # Lists of an experiment's arm were shown to some shoppers only.
+            if meta is not None and meta.status == "ready" and not meta.arm:
                 known.append(meta)
         fit = [meta for meta in known if meta.data_through <= day.isoformat()]
         return max(fit, key=lambda meta: (meta.data_through, meta.version)) if fit else None

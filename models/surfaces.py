@@ -1,21 +1,23 @@
 """What each surface shows: one YAML file a surface, refused by file and key where it is wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from lake.errors import BadInput
 from models.config import SourceName
 from models.policy import merchandising
 from models.policy.objectives import Objectives
-from models.policy.selection import Strict
+from models.policy.selection import Name, Strict
+from storefront import contract
 
 SegmentName = Literal["country", "device"]
 Kind = Literal["users", "items", "segments"]
 ItemLists = Literal["complements", "similar", "both"]
+ARM_MARK = "@"
 
 
 class RecentlyBought(Strict):
@@ -53,6 +55,50 @@ class Rules(Strict):
     min_items: int = Field(1, ge=1, description="a shorter list is not published; its shopper gets the segments")
 
 
+class Arm(Strict):
+    """One arm of an experiment: how many shoppers it takes, and what is other than on the surface.
+
+    `rules` and `objectives` name the keys that differ; everything else stays as the surface has it.
+    """
+
+    share: float = Field(ge=0, le=1, description="of the shoppers; 0 makes and publishes its lists for nobody")
+    bundle: Name | None = Field(None, description="version or alias of the models; default those of the surface")
+    k: int | None = None
+    sources: tuple[SourceName, ...] | None = None
+    only_new: bool | None = None
+    related: int | None = None
+    item_lists: ItemLists | None = None
+    rules: dict[str, Any] = Field({})
+    objectives: dict[str, Any] = Field({})
+
+    def changes(self) -> dict[str, Any]:
+        """What it says that the surface does not: keys of a surface, as its file would have them."""
+        told = self.model_dump(mode="json", exclude={"share", "bundle"})
+        return {key: value for key, value in told.items() if value not in (None, {})}
+
+
+class Experiment(Strict):
+    """What is tried on a surface: arms by name, in the order in which they take their shares; the rest is control.
+
+    `salt` deals the shoppers out; the experiment's name by default, so that another experiment deals them out anew.
+    """
+
+    name: str
+    salt: str = ""
+    arms: dict[str, Arm]
+
+    @model_validator(mode="after")
+    def _can_be(self) -> "Experiment":
+        self.assignment()
+        return self
+
+    def assignment(self) -> contract.Experiment:
+        """What readers need to know of it."""
+        return contract.Experiment(
+            self.name, self.salt or self.name, {name: arm.share for name, arm in self.arms.items()}
+        )
+
+
 class Surface(Strict):
     """One surface. `k` is the length of its lists (default: the setting LIST_LENGTH).
 
@@ -72,6 +118,7 @@ class Surface(Strict):
     segment_min_shoppers: int = Field(20, ge=1, description="a smaller segment gets no list of its own")
     rules: Rules = Rules()
     objectives: Objectives = Objectives()
+    experiment: Experiment | None = None
 
     @field_validator("kinds", "sources", "segments")
     @classmethod
@@ -82,9 +129,35 @@ class Surface(Strict):
             raise ValueError(f"at least one of the {info.field_name} is needed")
         return names
 
+    @model_validator(mode="after")
+    def _arms_can_be(self) -> "Surface":
+        for arm in self.experiment.arms if self.experiment else ():
+            try:
+                self.of_arm(arm)
+            except ValidationError as error:
+                raise ValueError(f"experiment.arms.{arm}: {'; '.join(_faults(error.errors()))}") from None
+        return self
+
+    def of_arm(self, arm: str) -> "Surface":
+        """The surface as the shoppers of an arm see it; it bears the surface's name and has no experiment."""
+        assert self.experiment is not None
+        plain = self.model_dump(mode="json", by_alias=True, exclude={"experiment"})
+        return Surface.model_validate(_merged(plain, self.experiment.arms[arm].changes()))
+
     def get_config(self) -> dict[str, Any]:
         """The surface as plain values; `Surface.model_validate` reads them back."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def shelf(surface: str, arm: str | None) -> str:
+    """Under which name the lake keeps lists: the surface's, or `home@treatment`, which no surface can be called."""
+    return f"{surface}{ARM_MARK}{arm}" if arm else surface
+
+
+def surface_and_arm(shelf: str) -> tuple[str, str | None]:
+    """The inverse of `shelf`."""
+    surface, _, arm = shelf.partition(ARM_MARK)
+    return surface, arm or None
 
 
 def load(folder: Path) -> dict[str, Surface]:
@@ -124,3 +197,12 @@ def read(file: Path) -> Surface:
 
 def _faults(errors: Iterable[Any]) -> list[str]:
     return [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in errors]
+
+
+def _merged(whole: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`whole` with the keys of `changes`, those of mappings one by one."""
+    found = dict(whole)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+        found[key] = _merged(found[key], value) if both else value
+    return found

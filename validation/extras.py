@@ -30,6 +30,13 @@ def counted(name: str, settings: Settings, keys: Sequence[str], context: Context
     """
     if name == "events":
         return _events()
+    if name == "impressions":
+        off_day = Rows(f"CAST(`{C.SHOWN_TS}` AS DATE) <> TRY_CAST(`{C.DS}` AS DATE)")
+        unknown = Rows(f"`{C.ARM}` IS NOT NULL AND `{C.EXPERIMENT}` IS NULL", share=True)
+        return [
+            Check(C.SHOWN_TS, "within its ds", "fail", off_day),
+            Check(C.ARM, "with the name of its experiment", "warn", unknown, None, 0),
+        ]
     if name == "items":
         return [_not_after(C.FIRST_SEEN_TS, C.ITEM_ID)]
     if name == "user_features":
@@ -49,7 +56,7 @@ def known(name: str, keys: Sequence[str], rows: Mapping[str, int], settings: Set
     Args:
         rows: rows of the candidate frame by day.
     """
-    if name == "events":
+    if name in ("events", "impressions"):
         return refused(*_refused_of(keys, rows, context), settings)
     if name == "lists":
         figures: dict[str, float | None] = {day: rows.get(day, 0) for day in keys}

@@ -25,8 +25,8 @@ LONG_RANGE = 7
 SPIKES_STOP = ("events", "lists")
 """Tables whose day can be too large by a double delivery; the others grow as the shop does."""
 
-ONLY_TOLD = ("co_visitation",)
-"""Tables whose size follows thresholds of their own."""
+ONLY_TOLD = ("co_visitation", "impressions")
+"""Tables whose size follows thresholds of their own, or experiments that begin and end."""
 
 MissingDay = Literal["normal", "wait", "fail"]
 

@@ -40,11 +40,12 @@ class Outcome:
 
 
 def publish_surface(
-    settings: Settings, redis: Any, partition: ListsPartition, surface: str, *, force: bool = False
+    settings: Settings, redis: Any, partition: ListsPartition, shelf: str, *, force: bool = False
 ) -> Outcome:
-    """Publish the lists of a day on a surface.
+    """Publish the lists of a day on a surface, or those of an arm of its experiment.
 
     Args:
+        shelf: the surface, or surface and arm (`home@treatment`): then the arm's pointer is set.
         force: `--replace`: publish even what is older than, or equal to, what serves.
 
     Raises:
@@ -52,22 +53,23 @@ def publish_surface(
         BadInput: the day has no such lists, they are damaged, or Redis may evict them.
     """
     started = time.monotonic()
-    versions = Versions(redis, surface, settings.publish_lease_seconds)
+    surface, arm = surfaces.surface_and_arm(shelf)
+    versions = Versions(redis, surface, settings.publish_lease_seconds, arm)
     room.check_policy(redis)
-    recorded, generated = partition.recorded(surface)
-    size = partition.size(surface)
+    recorded, generated = partition.recorded(shelf)
+    size = partition.size(shelf)
     version = contract.make_version(generated)
     versions.acquire(version)
     try:
         serving = versions.current()
         if serving is not None and not force:
             if serving.data_through > partition.ds:
-                return Outcome(surface, "held", serving, {}, time.monotonic() - started)
+                return Outcome(shelf, "held", serving, {}, time.monotonic() - started)
             if _same(serving, partition.ds, recorded, size.bundle, _key_id(settings)) and _stands(
                 redis, serving, surface
             ):
-                return Outcome(surface, "unchanged", serving, {}, time.monotonic() - started)
-        _make_room(settings, redis, versions, serving, version, size)
+                return Outcome(shelf, "unchanged", serving, {}, time.monotonic() - started)
+        _make_room(settings, redis, versions, version, size)
         loading = Loading(
             redis,
             surface,
@@ -89,12 +91,13 @@ def publish_surface(
             content_hash="",
             status="loading",
             key_id=_key_id(settings),
+            arm=arm or "",
         )
         key = contract.meta_key(surface, version)
         try:
             versions.begin(version)
             redis.hset(key, mapping=meta.fields())
-            loaded = loading.push(assemble(partition.batches(surface)))
+            loaded = loading.push(assemble(partition.batches(shelf)))
             meta = _verified(meta, loaded, size, recorded, _fallback_order(settings, surface))
             loading.read_back(loaded.sample)
             redis.hset(key, mapping=meta.fields())
@@ -107,14 +110,14 @@ def publish_surface(
             _abandon(versions, version)
             raise
         versions.point(version)
-        log.info("%s: readers follow %s, data through %s", surface, version, partition.ds)
+        log.info("%s: readers follow %s, data through %s", shelf, version, partition.ds)
         versions.remove(
-            versions.removable(settings.version_grace_seconds, keep={version, meta.replaces}),
+            versions.removable(settings.version_grace_seconds, keep={version, *versions.ways_back()}),
             lambda: versions.renew(version),
         )
     finally:
         _release(versions, version)
-    return Outcome(surface, "published", meta, loaded.lists, time.monotonic() - started)
+    return Outcome(shelf, "published", meta, loaded.lists, time.monotonic() - started)
 
 
 def _key_id(settings: Settings) -> str:
@@ -135,21 +138,19 @@ def _stands(redis: Any, serving: Meta, surface: str) -> bool:
     return all(redis.exists(contract.segment_key(surface, serving.version, name)) for name in serving.segments)
 
 
-def _make_room(
-    settings: Settings, redis: Any, versions: Versions, serving: Meta | None, version: str, size: Size
-) -> None:
-    """Sweep what may go; the way back goes too if only that makes room for the new version."""
-    way_back = {serving.replaces} if serving else set()
+def _make_room(settings: Settings, redis: Any, versions: Versions, version: str, size: Size) -> None:
+    """Sweep what may go; the ways back go too if only that makes room for the new version."""
+    ways_back = versions.ways_back()
     grace = settings.version_grace_seconds
 
     def sweep(keep: set[str]) -> None:
         versions.remove(versions.removable(grace, keep={version, *keep}), lambda: versions.renew(version))
 
-    sweep(way_back)
+    sweep(ways_back)
     needed = room.bytes_needed(size)
     missing = room.shortage(redis, needed)
-    if missing and way_back:
-        log.warning("%s: %s; the version before the serving one is given up", versions.surface, missing)
+    if missing and ways_back:
+        log.warning("%s: %s; what the serving versions replaced is given up", versions.surface, missing)
         sweep(set())
     room.check_room(redis, needed)
 

@@ -22,11 +22,12 @@ UNLINK_PER_SECOND = 50_000
 
 
 class Versions:
-    """The versions of one surface."""
+    """The versions of one surface, as seen from `current`, or from the pointer of one arm of its experiment."""
 
-    def __init__(self, redis: Any, surface: str, lease_seconds: int) -> None:
+    def __init__(self, redis: Any, surface: str, lease_seconds: int, arm: str | None = None) -> None:
         self._redis, self.surface, self._lease_seconds = redis, surface, lease_seconds
-        self._current, self._lease = contract.current_key(surface), contract.lease_key(surface)
+        self._current = contract.arm_key(surface, arm) if arm else contract.current_key(surface)
+        self._lease = contract.lease_key(surface)
         self._registry = contract.registry_key(surface)
         self._renewed = 0.0
 
@@ -45,8 +46,18 @@ class Versions:
 
     def named(self) -> set[str]:
         """Versions that `current` or an arm names."""
-        pointers = [self._current, *self._redis.scan_iter(match=contract.arm_key(self.surface, "x")[:-1] + "*")]
+        pointers = [contract.current_key(self.surface), *(contract.arm_key(self.surface, arm) for arm in self.arms())]
         return {version for pointer in pointers if (version := self._redis.get(pointer))}
+
+    def arms(self) -> list[str]:
+        """Arms that have a pointer, ascending."""
+        start = contract.arm_key(self.surface, "x")[:-1]
+        return sorted(key.removeprefix(start) for key in self._redis.scan_iter(match=f"{start}*", count=1000))
+
+    def ways_back(self) -> set[str]:
+        """What the versions that `current` or an arm names replaced."""
+        metas = (self.meta(version) for version in self.named())
+        return {meta.replaces for meta in metas if meta is not None and meta.replaces}
 
     def point(self, version: str) -> None:
         """Let readers follow `version`: the one command that publishes, and the one that goes back."""
@@ -54,6 +65,13 @@ class Versions:
         self._redis.hset(self._registry, version, NAMED)
         self._redis.set(self._current, version)
         if before and before != version:
+            self._redis.hset(self._registry, before, self._now())
+
+    def unpoint(self) -> None:
+        """Take the pointer away; the grace of the version that it named begins."""
+        before = self._redis.get(self._current)
+        self._redis.delete(self._current)
+        if before:
             self._redis.hset(self._registry, before, self._now())
 
     # lease

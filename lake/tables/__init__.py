@@ -3,7 +3,8 @@
 from lake.tables.decisions import DECISIONS
 from lake.tables.definition import Column, Table
 from lake.tables.deliveries import DELIVERIES, PARTITIONS
-from lake.tables.events import EVENTS, IMPRESSIONS, QUARANTINE
+from lake.tables.events import EVENTS, IMPRESSIONS, QUARANTINE, REFUSED_IMPRESSIONS
+from lake.tables.experiments import EXPERIMENTS
 from lake.tables.features import CO_VISITATION, ITEM_FEATURES, USER_FEATURES
 from lake.tables.items import ITEM_SIGHTINGS, ITEMS, USERS
 from lake.tables.lists import LISTS
@@ -17,11 +18,13 @@ TABLES: dict[str, Table] = {
         ITEM_SIGHTINGS,
         USERS,
         QUARANTINE,
+        REFUSED_IMPRESSIONS,
         USER_FEATURES,
         ITEM_FEATURES,
         CO_VISITATION,
         LISTS,
         DECISIONS,
+        EXPERIMENTS,
         DELIVERIES,
         PARTITIONS,
     )

@@ -15,7 +15,7 @@ DECISIONS = Table(
             C.KIND,
             "string",
             "what was decided",
-            allowed=("bootstrap", "keep", "retrain", "promote", "publish", "hold", "rollback"),
+            allowed=("bootstrap", "keep", "retrain", "promote", "publish", "hold", "rollback", "experiment"),
         ),
         Column(C.REASON, "string", "one sentence for a person"),
         Column("figures", "string", "JSON object: what was measured"),

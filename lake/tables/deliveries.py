@@ -12,7 +12,7 @@ DELIVERIES = Table(
     engine="deltalake",
     columns=(
         Column(C.SOURCE, "string", "name of the source mapping"),
-        Column(C.KIND, "string", "events or items", allowed=("events", "items")),
+        Column(C.KIND, "string", "what the file holds", allowed=("events", "items", "impressions")),
         Column("uri", "string", "where the shop put it", null="the day had no file (missing_day: normal)"),
         Column("path", "string", "the copy, relative to LAKE_ROOT", null="the day had no file"),
         Column("bytes", "long", "size as delivered", unit="bytes", minimum=0),

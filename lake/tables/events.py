@@ -34,18 +34,25 @@ EVENTS = Table(
 
 IMPRESSIONS = Table(
     name="impressions",
-    description="What the storefront showed and whether it was clicked; optional.",
-    clock="ds is the UTC day of shown_ts.",
+    description="What the storefront showed and whether it was clicked, a row an item shown; optional.",
+    clock="ds is the UTC day of shown_ts; a partition is built from the deliveries ds-1 .. ds+late_days.",
     engine="deltalake",
+    key=(C.SHOWN_ID, C.ITEM_ID, C.DS),
     columns=(
+        Column(C.SHOWN_ID, "string", "the list shown: given by the log, or the hash of who was shown what when"),
         Column(C.SURFACE, "string", "surface shown"),
-        Column(C.USER_ID, "string", "shopper", null="anonymous visitor"),
+        Column(C.USER_ID, "string", "shopper, as in events", null="visitor who was not known"),
         Column(C.ITEM_ID, "string", "item shown"),
         Column(C.RANK, "int", "position, 1 is first", minimum=1),
-        Column("list_version", "string", "version of the list"),
-        Column("arm", "string", "experiment arm", null="no experiment"),
-        Column("shown_ts", "timestamp", "when it was shown", unit="UTC"),
-        Column("clicked", "boolean", "whether the shopper followed it"),
+        Column(C.LIST_VERSION, "string", "version of the list"),
+        Column(C.EXPERIMENT, "string", "experiment that ran", null="none"),
+        Column(C.ARM, "string", "experiment arm; control is the rest", null="no experiment, or nobody known"),
+        Column(C.FALLBACK, "string", "whose list it was: user, country=GB, all, ...", null="not logged"),
+        Column(C.STALE, "boolean", "older than the storefront allows"),
+        Column(C.SHOWN_TS, "timestamp", "when it was shown", unit="UTC"),
+        Column(C.CLICKED, "boolean", "whether the shopper followed it"),
+        Column(C.INGESTED_TS, "timestamp", "when the first delivery of it became available", unit="UTC"),
+        Column(C.SOURCE, "string", "name of the source mapping"),
         DS,
     ),
 )
@@ -62,4 +69,12 @@ QUARANTINE = Table(
         Column(C.INGESTED_TS, "timestamp", "when the delivery became available", unit="UTC"),
         DS,
     ),
+)
+
+REFUSED_IMPRESSIONS = Table(
+    name="refused_impressions",
+    description="Lines of the exposure log that were refused, whole, with the reason.",
+    clock="ds is the day of the delivery.",
+    engine="deltalake",
+    columns=QUARANTINE.columns,
 )

@@ -10,7 +10,7 @@ LISTS = Table(
     engine="deltalake",
     key=(C.SURFACE, C.KIND, C.OWNER, C.RANK, C.DS),
     columns=(
-        Column(C.SURFACE, "string", "where the list is shown"),
+        Column(C.SURFACE, "string", "where the list is shown; home@treatment: to an arm of its experiment only"),
         Column(C.KIND, "string", "whose list it is", allowed=("user", "item", "segment")),
         Column(C.OWNER, "string", "user id, item id, or segment such as all or country=GB"),
         Column(C.RANK, "int", "1 is best", minimum=1),

@@ -18,6 +18,8 @@ import numpy as np
 
 from sources.demo_shop.catalogue import catalogue, rows
 from sources.demo_shop.chance import Ints, of_day
+from sources.demo_shop.exposures import delivered, exposures, followed
+from sources.demo_shop.exposures import lines as exposure_lines
 from sources.demo_shop.sessions import TYPES, Events, happenings
 from sources.demo_shop.shop import Shop
 from sources.demo_shop.shoppers import country_codes, device_names
@@ -48,12 +50,16 @@ CATALOGUE_COLUMNS = ("item", "title", "description", "category", "brand", "price
 
 @dataclass(frozen=True)
 class Day:
-    """What happened on a day, as JSON lines, and the fate of each: days late, whether it comes again tomorrow."""
+    """What happened on a day, as JSON lines, and the fate of each: days late, whether it comes again tomorrow.
+
+    `shown` is the exposure log, None where no experiment runs.
+    """
 
     events: Events
     lines: list[str]
     late: Ints
     again: Ints
+    shown: list[str] | None
 
 
 @dataclass
@@ -66,7 +72,9 @@ class Delivery:
 
 @lru_cache(maxsize=6)
 def _day(shop: Shop, day: date) -> Day:
-    events, goods, rng = happenings(shop, day), catalogue(shop, day), of_day(shop.seed, "delivery", day)
+    happened, goods, rng = happenings(shop, day), catalogue(shop, day), of_day(shop.seed, "delivery", day)
+    shown = exposures(shop, day, happened)
+    events = followed(happened, shown)
     n = len(events)
     late = np.searchsorted(np.cumsum(LATE), rng.random(n), side="right") + 1
     late = np.where((late > len(LATE)) | events.bot, 0, late)
@@ -95,7 +103,7 @@ def _day(shop: Shop, day: date) -> Day:
             )
         )
     ]
-    return Day(events, lines, late, again)
+    return Day(events, lines, late, again, None if shown is None else exposure_lines(shop, day, happened, shown))
 
 
 def delivery(shop: Shop, day: date) -> Delivery:
@@ -134,6 +142,14 @@ def delivery(shop: Shop, day: date) -> Delivery:
         "broken": kinds,
     }
     return Delivery(_packed("\n".join(lines) + "\n"), facts)
+
+
+def exposure_file(shop: Shop, day: date) -> bytes | None:
+    """The exposure log that arrives for a day (gzipped JSON lines); None where no experiment ran."""
+    today, before = _day(shop, day).shown, _day(shop, day - timedelta(days=1)).shown
+    if today is None:
+        return None
+    return _packed("".join(f"{line}\n" for line in delivered(shop, day, today, before or [])))
 
 
 def _broken(lines: list[str], day: date, rng: np.random.Generator) -> tuple[list[str], dict[str, int]]:

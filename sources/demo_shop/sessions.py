@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sources.demo_shop.catalogue import Catalogue, catalogue
-from sources.demo_shop.chance import Ints, choose, of_day, uniform
+from sources.demo_shop.chance import Floats, Ints, choose, of_day, uniform
 from sources.demo_shop.shop import Shop
 from sources.demo_shop.shoppers import People, Taste, account, habits, looking_for, people, pick_items, taste
 from sources.demo_shop.traffic import bot_views, start_seconds, weekday_factor
@@ -61,12 +61,13 @@ def happenings(shop: Shop, day: date) -> Events:
     goods, everybody = catalogue(shop, day), people(shop, day)
     visits, anonymous, habit_item = _visits(shop, goods, everybody, day, rng)
     liked = taste(shop, visits)
-    session, item, kind = _journeys(shop, goods, visits, liked, habit_item, day, rng)
+    names = visits.user_id()
+    names[anonymous] = None
+    checkout = CHECKOUT * (shop.trial.lift(names, day) if shop.trial else np.ones(len(names)))
+    session, item, kind = _journeys(shop, goods, visits, liked, habit_item, checkout, day, rng)
     order = np.lexsort((np.arange(len(session)), session))
     session, item, kind = session[order], item[order], kind[order]
     second = _clock(len(visits), session, kind, visits.device, rng)
-    names = visits.user_id()
-    names[anonymous] = None
     events = Events(
         second=second,
         user_id=names[session],
@@ -109,9 +110,20 @@ def _visits(
 
 
 def _journeys(
-    shop: Shop, goods: Catalogue, visits: People, liked: Taste, habit_item: Ints, day: date, rng: np.random.Generator
+    shop: Shop,
+    goods: Catalogue,
+    visits: People,
+    liked: Taste,
+    habit_item: Ints,
+    checks_out: Floats,
+    day: date,
+    rng: np.random.Generator,
 ) -> tuple[Ints, Ints, Ints]:
-    """Session, article and type of every event; within a session in the order in which they happen."""
+    """Session, article and type of every event; within a session in the order in which they happen.
+
+    Args:
+        checks_out: chance of each visit with a cart to end in a purchase.
+    """
     by_habit = habit_item >= 0
     views = np.where(
         by_habit, rng.poisson(0.8, len(visits)), np.minimum(rng.geometric(1 / VIEWS_A_SESSION, len(visits)), 30)
@@ -138,7 +150,7 @@ def _journeys(
 
     # what a habit brings is looked at, put into the cart and bought
     habitual = np.flatnonzero(by_habit)
-    checkout = by_habit | (rng.random(len(visits)) < CHECKOUT)
+    checkout = by_habit | (rng.random(len(visits)) < checks_out)
     bought = checkout[cart_session] & (rng.random(len(cart_item)) < KEPT)
     bought_session = np.concatenate([habitual, cart_session[bought]])
     bought_item = np.concatenate([habit_item[habitual], cart_item[bought]])

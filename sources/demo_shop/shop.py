@@ -7,6 +7,7 @@ import numpy as np
 
 from lake.errors import BadInput
 from sources.demo_shop.chance import Ints, uniform
+from sources.demo_shop.trial import Trial
 from sources.demo_shop.vocabulary import LEAVES
 
 DRIFTING_SHARE = 0.85
@@ -21,12 +22,14 @@ class Shop:
         shoppers: shoppers that have an account on any one day; those who leave are replaced.
         items: articles in the catalogue on any one day; those discontinued are replaced by new arrivals.
         drift_on: first day of the new tastes; days before it do not depend on it.
+        trial: an experiment with a planted effect; days before it do not depend on it.
     """
 
     seed: int = 7
     shoppers: int = 800
     items: int = 400
     drift_on: date | None = None
+    trial: Trial | None = None
 
     def __post_init__(self) -> None:
         for name, value, least in (("--shoppers", self.shoppers, 10), ("--items", self.items, 40)):

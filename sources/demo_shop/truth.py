@@ -1,8 +1,8 @@
 """What was planted, written next to the deliveries for tests and for people; the pipeline never reads it.
 
-`truth.json` holds the shop's settings, the rates, the planted complements, each article's nearest substitutes on the
-last day generated and, a day, how many rows of each kind were delivered. `truth.npz` holds what is true of every
-shopper on the last day generated.
+`truth.json` holds the shop's settings, the rates, the experiment and its effect if there is one, the planted
+complements, each article's nearest substitutes on the last day generated and, a day, how many rows of each kind were
+delivered. `truth.npz` holds what is true of every shopper on the last day generated.
 """
 
 import json
@@ -20,6 +20,7 @@ from sources.demo_shop.catalogue import catalogue
 from sources.demo_shop.shop import Shop
 from sources.demo_shop.shoppers import account, habits, item_weights, people, taste
 from sources.demo_shop.traffic import bots
+from sources.demo_shop.trial import NAME
 from sources.demo_shop.vocabulary import LEAVES
 
 SUBSTITUTES = 5
@@ -50,6 +51,14 @@ def known(folder: Path, shop: Shop) -> dict[str, Any]:
         raise BadInput(
             f"--out={folder} holds {min(changed)}, which --drift-on={after} instead of {before} would change; "
             "give another folder or the same --drift-on"
+        )
+    before, after = truth["shop"].get("experiment"), mine.get("experiment")
+    since = [each["since"] for each in (before, after) if each]
+    changed = [ds for ds in truth["days"] if before != after and ds >= min(since)]
+    if changed:
+        raise BadInput(
+            f"--out={folder} holds {min(changed)}, which another experiment would change (it has {before}); give "
+            "another folder or the same --experiment and --experiment-on"
         )
     return truth
 
@@ -106,7 +115,17 @@ def substitutes(shop: Shop, day: date) -> dict[str, list[str]]:
 
 def _settings(shop: Shop) -> dict[str, Any]:
     drift = shop.drift_on.isoformat() if shop.drift_on else None
-    return {"seed": shop.seed, "shoppers": shop.shoppers, "items": shop.items, "drift_on": drift}
+    settings: dict[str, Any] = {"seed": shop.seed, "shoppers": shop.shoppers, "items": shop.items, "drift_on": drift}
+    if shop.trial is not None:
+        settings["experiment"] = {
+            "name": NAME,
+            "surface": shop.trial.surface,
+            "arm": shop.trial.arm,
+            "share": shop.trial.share,
+            "factor": shop.trial.factor,
+            "since": shop.trial.since.isoformat(),
+        }
+    return settings
 
 
 def _write_shoppers(path: Path, shop: Shop, day: date) -> None:

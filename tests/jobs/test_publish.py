@@ -187,7 +187,9 @@ def test_readers_never_see_a_mixed_or_missing_list(house: Settings, redis: Any) 
     assert len(seen) >= 4
 
 
-def test_old_versions_go_but_the_way_back_and_arms_stay(house: Settings, redis: Any) -> None:
+def test_old_versions_go_but_the_way_back_and_arms_stay(house: Settings, redis: Any, tmp_path: Path) -> None:
+    (tmp_path / "home.yaml").write_text("name: home\nexperiment: {name: e, arms: {b: {share: 0.5}}}")
+    house = house.model_copy(update={"surfaces": tmp_path})
     made = []
     for day in range(1, 5):
         put(house, f"e{day}", f"2026-11-{day:02}")

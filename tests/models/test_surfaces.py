@@ -6,8 +6,9 @@ import pytest
 
 from lake.errors import BadInput
 from models import surfaces
-from models.policy.objectives import Objectives
+from models.policy.objectives import CrossSell, Objectives
 from models.surfaces import Surface
+from storefront.contract import Experiment
 
 SHIPPED = Path(__file__).resolve().parents[2] / "surfaces"
 
@@ -53,6 +54,15 @@ def test_a_surface_round_trips(name: str) -> None:
         ("name: home\nobjectives: {exploration: {slot: 1}}", "objectives.exploration.slot"),
         ("name: home\nobjectives: {new_shoppers: {below_events: 0}}", "objectives.new_shoppers.below_events"),
         ("name: home\nobjectives: {seasons: [{name: x, boost: 1, what: {}}]}", "objectives.seasons.0"),
+        ("name: home\nexperiment: {arms: {a: {share: 0.5}}}", "experiment.name"),
+        ("name: home\nexperiment: {name: e, arms: {}}", "shares"),
+        ("name: home\nexperiment: {name: e, arms: {a: {}}}", "experiment.arms.a.share"),
+        ("name: home\nexperiment: {name: e, arms: {a: {share: 0.6}, b: {share: 0.5}}}", "shares"),
+        ("name: home\nexperiment: {name: e, arms: {control: {share: 0.5}}}", "control"),
+        ("name: home\nexperiment: {name: e, arms: {a@b: {share: 0.5}}}", "a@b"),
+        ("name: home\nexperiment: {name: e, arms: {a: {share: 0.5, kinds: [users]}}}", "experiment.arms.a.kinds"),
+        ("name: home\nexperiment: {name: e, arms: {a: {share: 0.5, k: 0}}}", "experiment.arms.a: k"),
+        ("name: home\nexperiment: {name: e, arms: {a: {share: 0.5, rules: {in_stok: true}}}}", "rules.in_stok"),
         ("name: other", "name"),
         ("name: Ho me", "name"),
         ("k: 5", "name"),
@@ -91,3 +101,44 @@ def test_merchandisers_rules_are_no_surface(tmp_path: Path) -> None:
         surfaces.load(tmp_path)
     (tmp_path / "home.yaml").write_text("name: home")
     assert list(surfaces.load(tmp_path)) == ["home"]
+
+
+TRIED = """
+name: home
+k: 30
+rules: {max_per_category: 0.6, min_items: 2}
+objectives: {margin: 0.25, cross_sell: {weight: 0.5, basket_days: 30}}
+experiment:
+  name: cross-sell
+  arms:
+    treatment: {share: 0.5, bundle: challenger, rules: {recently_bought: null}, objectives: {cross_sell: {weight: 2}}}
+    same: {share: 0.1}
+"""
+
+
+def test_an_arm_is_the_surface_but_for_what_it_names(tmp_path: Path) -> None:
+    (tmp_path / "home.yaml").write_text(TRIED)
+    home = surfaces.load(tmp_path)["home"]
+    assert Surface.model_validate(home.get_config()) == home
+    assert home.experiment is not None
+    assert (
+        home.experiment.assignment().text()
+        == Experiment.read(
+            '{"name": "cross-sell", "salt": "cross-sell", "arms": {"treatment": 0.5, "same": 0.1}}'
+        ).text()
+    )
+    plain = home.model_copy(update={"experiment": None})
+    assert home.of_arm("same") == plain
+    treated = home.of_arm("treatment")
+    assert treated.rules == plain.rules.model_copy(update={"recently_bought": None})
+    assert treated.objectives.cross_sell == CrossSell(weight=2, basket_days=30)
+    assert treated.objectives.margin == 0.25
+    assert treated.get_config() == Surface.model_validate(home.get_config()).of_arm("treatment").get_config()
+
+
+def test_lists_of_an_arm_bear_a_name_that_no_surface_can_have() -> None:
+    assert surfaces.shelf("home", None) == "home"
+    assert surfaces.surface_and_arm(surfaces.shelf("home", "a")) == ("home", "a")
+    assert surfaces.surface_and_arm("home") == ("home", None)
+    with pytest.raises(ValueError, match="name"):
+        Surface(name=surfaces.shelf("home", "a"))
