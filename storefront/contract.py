@@ -1,4 +1,4 @@
-"""What writer and readers of the lists agree on: ids, keys, versions, reasons and meta. Standard library only.
+"""What writer and readers of the lists agree on: ids, keys, versions, arms, reasons, meta. Standard library only.
 
 `docs/storefront.md` gives the same in words, with test vectors for other languages. Every key is read by itself, so
 the contract holds on one node and on a cluster alike.
@@ -7,6 +7,7 @@ the contract holds on one node and on a cluster alike.
 import hashlib
 import hmac
 import json
+import math
 import re
 import secrets
 import unicodedata
@@ -16,6 +17,8 @@ from datetime import UTC, datetime
 
 DEFAULT_SURFACE = "home"
 EVERYBODY = "all"
+CONTROL = "control"
+"""What exposure logs call the shoppers of an experiment who are in none of its arms; no arm bears the name."""
 MAX_ID_BYTES = 256
 POINTER_SECONDS = 30
 """A reader asks for `current` and its meta at most this often."""
@@ -34,6 +37,10 @@ class BadId(ValueError):
 
 class BadName(ValueError):
     """A surface, arm, segment or version outside the contract."""
+
+
+class BadExperiment(ValueError):
+    """An experiment that cannot be: a wrong name, or shares that are no parts of one whole."""
 
 
 class BadReason(ValueError):
@@ -131,6 +138,11 @@ def arm_key(surface: str, arm: str) -> str:
     return f"{_surface(surface)}:arm:{arm}"
 
 
+def experiment_key(surface: str) -> str:
+    """STRING: the experiment that runs on the surface, see `Experiment`; absent = none."""
+    return f"{_surface(surface)}:experiment"
+
+
 def lease_key(surface: str) -> str:
     """STRING with an expiry: the version that is being loaded."""
     return f"{_surface(surface)}:loading"
@@ -180,6 +192,80 @@ def matching_segments(order: Iterable[str], context: Mapping[str, str | None]) -
     """Those of a version's segments that hold for a context, in order; `all` always does and comes last."""
     held = {f"{name}={value}" for name, value in context.items() if value}
     return [name for name in order if name in held and name != EVERYBODY] + [EVERYBODY]
+
+
+# experiments
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment on a surface: arms, in order, with the share of the shoppers that each takes; the rest is control.
+
+    Raises:
+        BadExperiment: a name outside the contract, no salt, or shares below 0 or above 1 together.
+    """
+
+    name: str
+    salt: str
+    arms: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        # JavaScript's objects bring keys that are numbers before all others, whatever their order in the JSON.
+        wrong = [arm for arm in self.arms if arm == CONTROL or arm.isdigit() or not _SURFACE.fullmatch(arm)]
+        if wrong or not _SURFACE.fullmatch(self.name):
+            raise BadExperiment(
+                f"experiment {self.name[:60]!r}: {(wrong or [self.name])[0][:60]!r} cannot be a name: lower-case "
+                f"letters, digits, - and _, no mere number; {CONTROL!r} is what is left of the shoppers"
+            )
+        if not self.salt:
+            raise BadExperiment(f"experiment {self.name!r}: the salt is empty; its name will do")
+        shares = list(self.arms.values())
+        if not shares or not all(0 <= share <= 1 for share in shares) or math.fsum(shares) > 1 + 1e-9:
+            raise BadExperiment(
+                f"experiment {self.name!r}: shares {dict(self.arms)} must be at least one, from 0 to 1, and no more "
+                f"than 1 together"
+            )
+
+    def text(self) -> str:
+        """The STRING as it is stored."""
+        return json.dumps({"name": self.name, "salt": self.salt, "arms": dict(self.arms)}, ensure_ascii=False)
+
+    @classmethod
+    def read(cls, text: str) -> "Experiment":
+        """The inverse of `text`; further keys are ignored.
+
+        Raises:
+            BadExperiment: a key is missing or cannot be read.
+        """
+        try:
+            found = json.loads(text)
+            arms = {str(arm): float(share) for arm, share in found["arms"].items()}
+            return cls(str(found["name"]), str(found["salt"]), arms)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise BadExperiment(f"experiment {text[:80]!r} cannot be read ({error!r}); publish again") from error
+
+
+def lot(salt: str, user: str) -> float:
+    """The shopper's number in [0, 1): the first 53 bits of the SHA-256 of `salt:user`, over 2^53, exact in a double.
+
+    `user` is the token where pseudonyms are on, else the canonical id.
+    """
+    digest = hashlib.sha256(f"{salt}:{user}".encode()).digest()
+    return float(int.from_bytes(digest[:8], "big") >> 11) / 2**53
+
+
+def assign(experiment: Experiment, user: str) -> str | None:
+    """The arm of a shopper, always the same one; None is the control.
+
+    The arms take their shares of [0, 1) one after the other from 0, so that an arm put behind the others, or a larger
+    share of the last, moves nobody but shoppers of the control.
+    """
+    number, taken = lot(experiment.salt, user), 0.0
+    for arm, share in experiment.arms.items():
+        taken += share
+        if number < taken:
+            return arm
+    return None
 
 
 # reasons
