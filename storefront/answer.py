@@ -1,15 +1,14 @@
 """What a reader gets: the items, why, and from which lists."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
-from storefront.contract import Meta, Reason
+from storefront.contract import Reason
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Answer:
-    """What to show, and how it came about.
+    """What to show, and how it came about. (Not frozen: that would cost a twentieth of the whole lookup.)
 
     Attributes:
         items: item ids, best first.
@@ -45,18 +44,3 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
-
-
-def described(meta: Meta | None, now: datetime, max_age_seconds: float | None) -> dict[str, Any]:
-    """The fields of an answer that tell which lists it comes from; none where no version is known."""
-    if meta is None:
-        return {}
-    age = max(0.0, (now - datetime.fromisoformat(meta.generated_at)).total_seconds())
-    return {
-        "version": meta.version,
-        "data_through": meta.data_through,
-        "generated_at": meta.generated_at,
-        "bundle": meta.bundle,
-        "age_seconds": age,
-        "stale": max_age_seconds is not None and age > max_age_seconds,
-    }

@@ -9,7 +9,6 @@ answer.items, answer.fallback, answer.age_seconds
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from storefront import contract
@@ -18,7 +17,7 @@ from storefront.breaker import Breaker
 from storefront.connection import connect
 from storefront.contract import DEFAULT_SURFACE, Meta
 from storefront.errors import NeedsKey, NoLists, RedisDown, StorefrontError, UnknownSurface
-from storefront.guard import Guard, failure_kind
+from storefront.guard import FAILURES, Guard, failure_kind
 from storefront.pointer import Command, Steps, T
 from storefront.question import Question
 from storefront.reading import Reader
@@ -46,7 +45,7 @@ class Storefront:
         watch: Watch | None = None,
         redis: Any = None,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], float] = time.time,
     ) -> None:
         """
         Args:
@@ -74,8 +73,11 @@ class Storefront:
             clock=clock,
             now=now,
         )
-        with self._guard:
+        self._watch = watch or Watch()
+        try:
             self._redis = redis or connect(url, timeout=timeout, retries=retries, connections=connections)
+        except FAILURES as error:
+            raise self._guard.failed(error) from error
 
     def recommend(
         self,
@@ -130,9 +132,9 @@ class Storefront:
             )
             answer = self._run(self._reader.answer(asked))
         except (ValueError, StorefrontError) as error:
-            self._guard.watch.failed(failure_kind(error), time.perf_counter() - began)
+            self._watch.failed(failure_kind(error), time.perf_counter() - began)
             raise
-        self._guard.watch.answered(answer, time.perf_counter() - began)
+        self._watch.answered(answer, time.perf_counter() - began)
         return answer
 
     def related(
@@ -173,11 +175,17 @@ class Storefront:
             return done.value
 
     def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        with self._guard:
+        self._guard.admit()
+        try:
             if len(commands) == 1:
                 name, *arguments = commands[0]
-                return [getattr(self._redis, name)(*arguments)]
-            pipeline = self._redis.pipeline(transaction=False)
-            for name, *arguments in commands:
-                getattr(pipeline, name)(*arguments)
-            return list(pipeline.execute())
+                replies = [getattr(self._redis, name)(*arguments)]
+            else:
+                pipeline = self._redis.pipeline(transaction=False)
+                for name, *arguments in commands:
+                    getattr(pipeline, name)(*arguments)
+                replies = pipeline.execute()
+        except FAILURES as error:
+            raise self._guard.failed(error) from error
+        self._guard.breaker.succeeded()
+        return replies

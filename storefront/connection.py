@@ -38,11 +38,15 @@ def connect(
 def connect_async(
     url: str, *, timeout: float = 0.5, retries: int = 2, connections: int = 50
 ) -> "aioredis.Redis | AsyncRedisCluster":
-    """The same for asyncio, with answers as text; nothing is sent yet."""
-    options = _options(timeout, connections, True) | {"retry": AsyncRetry(_backoff(), retries)}
+    """The same for asyncio, with answers as text; nothing is sent yet.
+
+    `timeout` is for connecting only, and a connection above `connections` is an error: the caller bounds both around a
+    whole round trip, which is half as much work as redis-py's own bounds (a task a write, a condition a connection).
+    """
+    options = _options(timeout, connections, True) | {"retry": AsyncRetry(_backoff(), retries), "socket_timeout": None}
     if "+cluster://" in url:
         return AsyncRedisCluster.from_url(_node(url), **options)
-    return aioredis.Redis.from_pool(aioredis.BlockingConnectionPool.from_url(url, timeout=timeout, **options))
+    return aioredis.Redis.from_url(url, **options)
 
 
 def where(url: str) -> str:

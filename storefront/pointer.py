@@ -35,6 +35,10 @@ class Pointer:
 
     One lookup reads it again when it is due, while the others go on with what is known. While Redis fails, the last
     version goes on serving and is asked for again after `retry_seconds`.
+
+    Attributes:
+        known: what was read last, however old.
+        due: when, by the clock, somebody should `read` again.
     """
 
     def __init__(
@@ -50,19 +54,9 @@ class Pointer:
         self._surface, self._arm, self._clock, self._told = surface, arm, clock, told
         self._key = contract.arm_key(surface, arm) if arm else contract.current_key(surface)
         self._max_age, self._retry_seconds = max_age, retry_seconds
-        self._known: Known | None = None
+        self.known: Known | None = None
         self._without = Known(None) if arm else None
-        self._due = float("-inf")
-
-    @property
-    def cached(self) -> Known | None:
-        """What was read last, however old."""
-        return self._known
-
-    @property
-    def fresh(self) -> bool:
-        """Whether what is known may be used without asking; if not, the caller is the one to `read`."""
-        return self._known is not None and self._clock() < self._due
+        self.due = float("-inf")
 
     def read(self, *, empty: str | None = None) -> Steps[Known]:
         """Ask Redis, in two round trips.
@@ -74,12 +68,12 @@ class Pointer:
             NoLists: the surface has no published version.
             RedisDown: Redis does not answer and no version is known yet.
         """
-        self._due = self._clock() + self._retry_seconds  # meanwhile the others go on with what is known
-        known = self._known
+        self.due = self._clock() + self._retry_seconds  # meanwhile the others go on with what is known
+        known = self.known
         try:
             version, experiment = yield from self._point()
             if version is None and not self._arm:
-                self._known = None
+                self.known = None
                 raise (yield from self._nothing())
             if version is None:
                 known = self._without
@@ -90,7 +84,7 @@ class Pointer:
             return self._keep(known, error)
         except contract.BadName as error:
             return self._keep(known or self._without, NoLists(f"surface {self._surface}: {error}"))
-        self._known, self._due = known, self._clock() + self._max_age
+        self.known, self.due = known, self._clock() + self._max_age
         if known.meta is not None and not self._arm:
             self._told(self._surface, known.meta.generated_at)
         return known

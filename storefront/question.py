@@ -4,8 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from typing_extensions import Unpack
-
 from storefront.contract import DEFAULT_SURFACE, canonical_id
 
 MAX_BASKET = 20
@@ -30,7 +28,7 @@ class Options(TypedDict, total=False):
     why: bool
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Question:
     """One page of one list; `Storefront.recommend` explains the fields. `exclude` holds item and basket too."""
 
@@ -47,41 +45,39 @@ class Question:
     why: bool
 
     @classmethod
-    def of(cls, user_id: str | None, k: int, **options: Unpack[Options]) -> "Question":
+    def of(
+        cls,
+        user_id: str | None,
+        k: int,
+        surface: str = DEFAULT_SURFACE,
+        context: Mapping[str, str | None] | None = None,
+        exclude: Collection[str] = (),
+        offset: int = 0,
+        version: str | None = None,
+        arm: str | None = None,
+        item: str | None = None,
+        basket: Collection[str] = (),
+        why: bool = False,
+    ) -> "Question":
         """Check and spell the ids.
 
         Raises:
             BadQuestion: k or offset negative or no number, or both an item and a basket.
             BadId: see `canonical_id`.
         """
-        given, offset = options.get("item"), options.get("offset", 0)
-        _count("k", k)
-        _count("offset", offset)
-        if given is not None and options.get("basket"):
-            raise BadQuestion("item and basket are two kinds of page: give one of them")
-        item = canonical_id(given) if given is not None else None
-        basket = tuple(dict.fromkeys(map(canonical_id, options.get("basket", ()))))
-        hidden = frozenset(map(canonical_id, options.get("exclude", ())))
-        return cls(
-            user_id=user_id,
-            k=k,
-            surface=options.get("surface", DEFAULT_SURFACE),
-            context=options.get("context") or {},
-            exclude=hidden.union(basket, () if item is None else (item,)),
-            offset=offset,
-            version=options.get("version"),
-            arm=options.get("arm"),
-            item=item,
-            basket=basket,
-            why=options.get("why", False),
-        )
+        for name, value in (("k", k), ("offset", offset)):
+            if type(value) is not int or value < 0:
+                raise BadQuestion(f"{name}={value!r} must be a whole number, 0 or more")
+        hidden, items = frozenset[str](), tuple[str, ...]()
+        if item is not None or basket or exclude:
+            if item is not None and basket:
+                raise BadQuestion("item and basket are two kinds of page: give one of them")
+            item = canonical_id(item) if item is not None else None
+            items = tuple(dict.fromkeys(map(canonical_id, basket)))
+            hidden = frozenset(map(canonical_id, exclude)).union(items, () if item is None else (item,))
+        return cls(user_id, k, surface, context or {}, hidden, offset, version, arm, item, items, why)
 
     @property
     def anchors(self) -> tuple[str, ...]:
         """The items whose lists are asked for."""
         return (self.item,) if self.item is not None else self.basket[:MAX_BASKET]
-
-
-def _count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise BadQuestion(f"{name}={value!r} must be a whole number, 0 or more")

@@ -81,7 +81,7 @@ def wire(redis: Any) -> Counting:
 
 @pytest.fixture
 def shop(wire: Counting, clock: Clock) -> Storefront:
-    return Storefront(redis=wire, clock=clock, now=lambda: NOW, max_age_seconds=7 * 3600)
+    return Storefront(redis=wire, clock=clock, now=NOW.timestamp, max_age_seconds=7 * 3600)
 
 
 FULL = {"u1": items("u"), "s_country=GB": items("gb"), "s_device=mobile": items("mob"), "s_all": items("all")}
@@ -114,9 +114,9 @@ def test_the_answer_says_where_it_comes_from(redis: Any, shop: Storefront) -> No
 
 def test_old_lists_are_called_stale_and_a_clock_behind_gives_no_negative_age(redis: Any, wire: Counting) -> None:
     put(redis, **FULL)
-    late = Storefront(redis=wire, now=lambda: NOW + timedelta(days=2), max_age_seconds=36 * 3600)
+    late = Storefront(redis=wire, now=(NOW + timedelta(days=2)).timestamp, max_age_seconds=36 * 3600)
     assert late.recommend("u1").stale
-    early = Storefront(redis=wire, now=lambda: NOW - timedelta(days=2), max_age_seconds=36 * 3600)
+    early = Storefront(redis=wire, now=(NOW - timedelta(days=2)).timestamp, max_age_seconds=36 * 3600)
     answer = early.recommend("u1")
     assert answer.age_seconds == 0
     assert not answer.stale
