@@ -3,6 +3,7 @@
 import os
 import time
 from datetime import datetime
+from functools import lru_cache
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -56,13 +57,15 @@ class Metrics(Watch):
             registry=registry,
             multiprocess_mode="mostrecent",
         )
+        self._answers = lru_cache(1024)(self._lookups.labels)  # finding a label's counter costs more than counting
+        self._answered = self._seconds.labels("answered")
         self._made: dict[str, float] = {}
         self._breaker.set(0)
 
     def answered(self, answer: Answer, seconds: float) -> None:
         whose = answer.fallback if answer.fallback in WHOSE else "segment"
-        self._lookups.labels(answer.surface if answer.version else "", whose).inc()
-        self._seconds.labels("answered").observe(seconds)
+        self._answers(answer.surface if answer.version else "", whose).inc()
+        self._answered.observe(seconds)
         if answer.degraded:
             self._degraded.labels(answer.surface).inc()
 
