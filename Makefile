@@ -28,7 +28,7 @@ demo: setup ## from nothing to printed lists: a generated shop through the real 
 run: setup ## a real log through the same DAGs: SOURCE=sources/x.yaml DATA=DIR FROM=DAY TO=DAY
 	@$(PY) -m infra.embedded.run_source
 
-up: setup ## start PostgreSQL, Redis, MLflow and Airflow in the background and wait until they answer
+up: setup ## start PostgreSQL, Redis, the storefront service, MLflow and Airflow in the background and wait until they answer
 	@$(PY) -m infra.embedded.stack up
 
 down: ## stop them cleanly; the state in VAR stays

@@ -19,7 +19,7 @@ from models.metrics import PAD
 from models.snapshot import Snapshot
 from models.targets import touched_before
 from storefront.client import NoLists, RedisDown, Storefront
-from storefront.contract import EVERYBODY, Meta, registry_key
+from storefront.contract import EVERYBODY, Meta
 
 K = 20
 Names = npt.NDArray[np.object_]
@@ -67,8 +67,8 @@ def find(settings: Settings, surface: str, day: date) -> PublishedLists | str:
         return f"there is no surface {surface} in {settings.surfaces}"
     only_new = known[surface].only_new
     try:
-        shop = _Shop(settings.redis_url, timeout=5.0)
-        if (meta := shop.as_of(surface, day)) is not None:
+        shop = Storefront(settings.redis_url, filed=True, timeout=5.0)  # the lake's ids are what the keys hold
+        if (meta := _as_of(shop, surface, day)) is not None:
             told = f"Redis, version {meta.version}, data through {meta.data_through}, bundle {meta.bundle}"
             return PublishedLists(_from_redis(shop, surface, meta), only_new, told)
         why = f"Redis holds lists of {shop.meta(surface).data_through}, which know the window"
@@ -82,26 +82,14 @@ def find(settings: Settings, surface: str, day: date) -> PublishedLists | str:
     return f"{why}; and the lake has no lists of {ds}: make them with python -m jobs.lists --ds {ds}"
 
 
-class _Shop(Storefront):
-    """The storefront's reader for ids of the lake, which are pseudonyms already where the lists' are."""
+def _as_of(shop: Storefront, surface: str, day: date) -> Meta | None:
+    """The newest version that knows no later day: the current one, or one of before that still stands.
 
-    def _filed_as(self, user_id: str, meta: Meta) -> str:
-        return user_id
-
-    def as_of(self, surface: str, day: date) -> Meta | None:
-        """The newest version that knows no later day: the current one, or one of before that still stands.
-
-        Raises:
-            NoLists, RedisDown: see `Storefront.meta`.
-        """
-        known = [self.meta(surface)]
-        for version in self._redis.hkeys(registry_key(surface)):
-            meta = self._pointer(surface, None).of(version)
-            # Lists of an experiment's arm were shown to some shoppers only.
-            if meta is not None and meta.status == "ready" and not meta.arm:
-                known.append(meta)
-        fit = [meta for meta in known if meta.data_through <= day.isoformat()]
-        return max(fit, key=lambda meta: (meta.data_through, meta.version)) if fit else None
+    Lists of an experiment's arm were shown to some shoppers only.
+    """
+    known = [shop.meta(surface), *(meta for meta in shop.versions(surface) if not meta.arm)]
+    fit = [meta for meta in known if meta.data_through <= day.isoformat()]
+    return max(fit, key=lambda meta: (meta.data_through, meta.version)) if fit else None
 
 
 def _from_redis(shop: Storefront, surface: str, meta: Meta) -> Reader:

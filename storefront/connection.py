@@ -1,9 +1,11 @@
-"""One way to reach Redis, for readers and writers: one node, TLS or a cluster, by URL."""
+"""One way to reach Redis, for readers and writers, for threads and for asyncio: one node, TLS or a cluster, by URL."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import redis
+import redis.asyncio as aioredis
+from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -21,26 +23,50 @@ def connect(
 
     Args:
         url: `redis://` or `rediss://` as redis-py reads it; `redis+cluster://` and `rediss+cluster://` for a cluster.
-        timeout: seconds to connect, and seconds to wait for an answer.
+        timeout: seconds to connect, seconds to wait for an answer, and seconds to wait for a free connection.
         retries: how often a command is sent again after a lost connection, with exponential backoff and jitter.
             0 for writers whose commands must not run twice.
         connections: upper bound of the pool, a node.
         decode: answers as text; False gives bytes.
     """
-    retry = Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.25), retries)
-    options: Mapping[str, Any] = {
-        "socket_timeout": timeout,
-        "socket_connect_timeout": timeout,
-        "decode_responses": decode,
-        "max_connections": connections,
-        "retry": retry,
-    }
+    options = _options(timeout, connections, decode) | {"retry": Retry(_backoff(), retries)}
     if "+cluster://" in url:
-        return RedisCluster.from_url(url.replace("+cluster://", "://", 1), **options)
-    return redis.Redis.from_url(url, **options)
+        return RedisCluster.from_url(_node(url), **options)
+    return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, timeout=timeout, **options))
+
+
+def connect_async(
+    url: str, *, timeout: float = 0.5, retries: int = 2, connections: int = 50
+) -> "aioredis.Redis | AsyncRedisCluster":
+    """The same for asyncio, with answers as text; nothing is sent yet.
+
+    `timeout` is for connecting only, and a connection above `connections` is an error: the caller bounds both around a
+    whole round trip, which is half as much work as redis-py's own bounds (a task a write, a condition a connection).
+    """
+    options = _options(timeout, connections, True) | {"retry": AsyncRetry(_backoff(), retries), "socket_timeout": None}
+    if "+cluster://" in url:
+        return AsyncRedisCluster.from_url(_node(url), **options)
+    return aioredis.Redis.from_url(url, **options)
 
 
 def where(url: str) -> str:
     """The URL without its password, for messages."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rsplit('@', 1)[-1]}"
+
+
+def _backoff() -> ExponentialWithJitterBackoff:
+    return ExponentialWithJitterBackoff(base=0.02, cap=0.25)
+
+
+def _options(timeout: float, connections: int, decode: bool) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "decode_responses": decode,
+        "max_connections": connections,
+    }
+
+
+def _node(url: str) -> str:
+    return url.replace("+cluster://", "://", 1)

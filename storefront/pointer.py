@@ -1,115 +1,115 @@
-"""Which version of a surface's lists is read: `current` and its meta, cached for 30 seconds."""
+"""Which version of a surface's lists is read: `current`, its meta and the experiment, cached for 30 seconds."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable
-from typing import Any
-
-from redis.exceptions import RedisError
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from storefront import contract
-from storefront.contract import Meta
+from storefront.contract import DEFAULT_SURFACE, Experiment, Meta
+from storefront.errors import NoLists, RedisDown, StorefrontError, UnknownSurface
 
 log = logging.getLogger("nightshelf.storefront")
 
-
-class StorefrontError(RuntimeError):
-    """The lists cannot be read; the message says what to do."""
-
-
-class NoLists(StorefrontError):
-    """Nothing is published on the surface."""
+T = TypeVar("T")
+Command = tuple[Any, ...]
+"""A method of redis-py's clients and its arguments: `("lrange", key, 0, 9)`."""
+Steps = Generator[Sequence[Command], list[Any], T]
+"""What is to be asked of Redis, one round trip a yield, answers sent in: logic without I/O, for any kind of client."""
 
 
-class RedisDown(StorefrontError):
-    """Redis does not answer."""
+@dataclass(frozen=True)
+class Known:
+    """What a pointer knows: the version, and on `current` the experiment of the surface.
+
+    `meta` is None for an arm that has no version.
+    """
+
+    meta: Meta | None
+    experiment: Experiment | None = None
 
 
 class Pointer:
-    """The cached pointer of one surface (or one arm of it); safe to share between threads.
+    """The cached pointer of one surface, or of one arm of it; safe to share between threads.
 
-    While Redis fails, the last pointer goes on serving and is asked for again after `retry_seconds`.
+    One lookup reads it again when it is due, while the others go on with what is known. While Redis fails, the last
+    version goes on serving and is asked for again after `retry_seconds`.
+
+    Attributes:
+        known: what was read last, however old.
+        due: when, by the clock, somebody should `read` again.
     """
 
     def __init__(
         self,
-        redis: Any,
         surface: str,
         arm: str | None = None,
         *,
         max_age: float = contract.POINTER_SECONDS,
         retry_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        told: Callable[[str, str], None] = lambda surface, generated_at: None,
     ) -> None:
-        self._redis, self._surface, self._clock = redis, surface, clock
+        self._surface, self._arm, self._clock, self._told = surface, arm, clock, told
         self._key = contract.arm_key(surface, arm) if arm else contract.current_key(surface)
         self._max_age, self._retry_seconds = max_age, retry_seconds
-        self._lock = threading.Lock()
-        self._meta: Meta | None = None
-        self._due = float("-inf")
+        self.known: Known | None = None
+        self._without = Known(None) if arm else None
+        self.due = float("-inf")
 
-    @property
-    def cached(self) -> Meta | None:
-        """What was read last, however old."""
-        return self._meta
-
-    def meta(self, *, refresh: bool = False) -> Meta:
-        """The meta of the version to read.
+    def read(self, *, empty: str | None = None) -> Steps[Known]:
+        """Ask Redis, in two round trips.
 
         Args:
-            refresh: ask Redis even if the cache is fresh.
+            empty: a version just found empty: its meta is not read again if it still is the current one.
 
         Raises:
             NoLists: the surface has no published version.
             RedisDown: Redis does not answer and no version is known yet.
         """
-        known = self._meta
-        if known is not None and not refresh and self._clock() < self._due:
-            return known
-        # One thread asks; the others go on with what is known, and wait only where nothing is.
-        if not self._lock.acquire(blocking=known is None or refresh):
-            return known  # type: ignore[return-value]
+        self.due = self._clock() + self._retry_seconds  # meanwhile the others go on with what is known
+        known = self.known
         try:
-            if self._meta is not None and not refresh and self._clock() < self._due:
-                return self._meta
-            return self._read()
-        finally:
-            self._lock.release()
-
-    def of(self, version: str) -> Meta | None:
-        """The meta of a given version, for pages that must stay in it; None if it is gone."""
-        if self._meta is not None and self._meta.version == version:
-            return self._meta
-        try:
-            contract.parse_version(version)
-            return Meta.read(self._redis.hgetall(contract.meta_key(self._surface, version)))
-        except contract.BadName:
-            return None
-        except RedisError as error:
-            raise RedisDown(f"surface {self._surface}: Redis does not answer ({error}); is it running?") from error
-
-    def _read(self) -> Meta:
-        try:
-            version = self._redis.get(self._key)
+            version, experiment = yield from self._point()
+            if version is None and not self._arm:
+                self.known = None
+                raise (yield from self._nothing())
             if version is None:
-                raise NoLists(
-                    f"surface {self._surface}: {self._key} is not set, so nothing is published; "
-                    f"run `python -m jobs.publish --ds YYYY-MM-DD --surface {self._surface}`"
-                )
-            meta = Meta.read(self._redis.hgetall(contract.meta_key(self._surface, version)))
-        except RedisError as error:
-            return self._keep(
-                RedisDown(f"surface {self._surface}: Redis does not answer ({error}); is it running?"), error
-            )
+                known = self._without
+            elif known is None or known.meta is None or version != empty:
+                (fields,) = yield [("hgetall", contract.meta_key(self._surface, version))]
+                known = Known(Meta.read(fields), experiment)
+        except RedisDown as error:
+            return self._keep(known, error)
         except contract.BadName as error:
-            return self._keep(NoLists(f"surface {self._surface}: {error}"), error)
-        self._meta, self._due = meta, self._clock() + self._max_age
-        return meta
+            return self._keep(known or self._without, NoLists(f"surface {self._surface}: {error}"))
+        self.known, self.due = known, self._clock() + self._max_age
+        if known.meta is not None and not self._arm:
+            self._told(self._surface, known.meta.generated_at)
+        return known
 
-    def _keep(self, failure: StorefrontError, cause: Exception) -> Meta:
-        if self._meta is None:
-            raise failure from cause
-        self._due = self._clock() + self._retry_seconds
-        log.warning("%s; version %s goes on serving", failure, self._meta.version)
-        return self._meta
+    def _point(self) -> Steps[tuple[str | None, Experiment | None]]:
+        if self._arm:
+            (version,) = yield [("get", self._key)]
+            return version, None
+        version, text = yield [("get", self._key), ("get", contract.experiment_key(self._surface))]
+        try:
+            return version, Experiment.read(text) if text else None
+        except contract.BadExperiment as error:
+            log.warning("surface %s: %s; everybody is shown the current lists", self._surface, error)
+            return version, None
+
+    def _nothing(self) -> Steps[NoLists]:
+        say = f"run `python -m jobs.publish --ds YYYY-MM-DD --surface {self._surface}`"
+        if self._surface != DEFAULT_SURFACE:
+            (known,) = yield [("exists", contract.registry_key(self._surface))]
+            if not known:
+                return UnknownSurface(f"there is no surface {self._surface}: nothing was ever published on it; {say}")
+        return NoLists(f"surface {self._surface}: {self._key} is not set, so nothing is published; {say}")
+
+    def _keep(self, known: Known | None, failure: StorefrontError) -> Known:
+        if known is None:
+            raise failure
+        log.warning("surface %s: %s; what is known goes on serving", self._surface, failure)
+        return known

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from infra.bench.figures import Figure, in_turns, stopwatch
-from infra.bench.shop import BenchShop
+from infra.bench.snapshot import BenchShop
 from models.candidates.signals import Touched
 from models.candidates.union import Union
 from models.config import RankerConfig

@@ -14,9 +14,12 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+SHOWN = (("Airflow", "airflow_url"), ("MLflow", "mlflow_url"), ("lists", "storefront_url"), ("Redis", "redis_url"))
+
+
 def show(points: Mapping[str, str], layout: Layout) -> None:
     """The URLs and how to log in."""
-    for label, key in (("Airflow", "airflow_url"), ("MLflow", "mlflow_url"), ("Redis", "redis_url")):
+    for label, key in SHOWN:
         if key in points:
             login = f"   {points['airflow_user']} / {points['airflow_password']}" if key == "airflow_url" else ""
             say(f"  {label:8} {points[key]}{login}")

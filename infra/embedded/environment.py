@@ -11,6 +11,7 @@ from pathlib import Path
 from infra.embedded import postgres, secret_files
 from infra.embedded.layout import HOME, Layout
 from lake.settings import Settings
+from storefront.service.settings import ServiceSettings
 
 AIRFLOW_USER = "admin"
 
@@ -29,6 +30,13 @@ OWN = ("var", "redis_url", "mlflow_tracking_uri")
 ALSO_HANDED = ("NIGHTSHELF_SCHEDULE", "RETRY_SECONDS")
 """What the DAGs read beside the pipeline's settings."""
 
+SERVICE = tuple(
+    name.upper() if field.validation_alias else f"STOREFRONT_{name.upper()}"
+    for name, field in ServiceSettings.model_fields.items()
+    if name not in ("port", "redis_url", "user_key", "user_key_file")
+)
+"""Settings of the storefront service that may be handed over; its port is the stack's, the others the pipeline's."""
+
 STORE_ACCESS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL")
 
 
@@ -42,7 +50,7 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
     for name in ("SOURCE", "SURFACES", "MERCHANDISING", "DATA", "LAKE_ROOT", "JARS", "USER_KEY_FILE"):
         if name in values and "://" not in values[name]:
             values[name] = str((HOME / Path(values[name]).expanduser()).resolve())
-    return values | {name: environ[name] for name in (*ALSO_HANDED, *STORE_ACCESS) if environ.get(name)}
+    return values | {name: environ[name] for name in (*ALSO_HANDED, *SERVICE, *STORE_ACCESS) if environ.get(name)}
 
 
 def defaults(layout: Layout) -> dict[str, str]:
@@ -71,6 +79,7 @@ def build(layout: Layout, ports: Mapping[str, int], handed_over: Mapping[str, st
         "PATH": os.pathsep.join(dict.fromkeys([str(binaries), *os.environ.get("PATH", "/usr/bin:/bin").split(":")])),
         **({"JAVA_HOME": java} if java else {}),
         "REDIS_URL": redis_url(ports["redis"]),
+        "STOREFRONT_PORT": str(ports["storefront"]),
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{ports['mlflow']}",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "TF_USE_LEGACY_KERAS": "1",

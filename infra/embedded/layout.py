@@ -30,6 +30,7 @@ class StackSettings(BaseSettings):
     airflow_port: int = Field(8080, ge=1, le=65535, description="wanted port; the next free one if it is taken")
     mlflow_port: int = Field(5000, ge=1, le=65535)
     postgres_port: int = Field(5432, ge=1, le=65535)
+    storefront_port: int = Field(8000, ge=1, le=65535)
     redis_port: int = Field(6379, ge=1, le=65535)
     redis_maxmemory: str = Field("2gb", description="bound of Redis; two versions of all lists stand at the peak")
     startup_seconds: float = Field(180, gt=0, description="how long `make up` waits for each part")

@@ -16,7 +16,7 @@ import psutil
 from infra.embedded import environment, ports, postgres, programs, readiness, secret_files
 from infra.embedded.airflow_api import POOLS, Airflow
 from infra.embedded.layout import Layout, StackSettings
-from infra.embedded.programs import AIRFLOW_PARTS, MLFLOW, POSTGRES, REDIS
+from infra.embedded.programs import AIRFLOW_PARTS, MLFLOW, POSTGRES, REDIS, STOREFRONT
 from infra.embedded.supervisor import ALIVE_STATES, Supervisor, end_family, tail
 from lake.errors import NightshelfError, Unavailable
 
@@ -35,7 +35,7 @@ class Stack:
         """Bring the stack up and return its endpoints.
 
         Args:
-            only: parts to start (`postgres`, `redis`, `mlflow`, `airflow`).
+            only: parts to start (`postgres`, `redis`, `storefront`, `mlflow`, `airflow`).
             handed_over: pipeline settings by environment name; those not named keep their last value.
 
         Raises:
@@ -121,7 +121,7 @@ class Stack:
             self.say(f"ended {count} processes that a killed supervisor left behind")
 
     def _ports(self, last: Mapping[str, int]) -> dict[str, int]:
-        wanted = {name: getattr(self.settings, f"{name}_port") for name in (POSTGRES, REDIS, MLFLOW, "airflow")}
+        wanted = {name: getattr(self.settings, f"{name}_port") for name in programs.PARTS}
         given = {name for name in wanted if f"{name.upper()}_PORT" in os.environ}
         return ports.choose({n: p if n in given else last.get(n, p) for n, p in wanted.items()}, self.say)
 
@@ -158,6 +158,8 @@ class Stack:
         if MLFLOW in only:
             self._prepare_mlflow(chosen, password)
             self.supervisor.start([MLFLOW])
+        if STOREFRONT in only:
+            self.supervisor.start([STOREFRONT])
         self._write_endpoints(chosen, surroundings, airflow_password, only)
         if "airflow" in only:
             self._migrate(surroundings)
@@ -208,15 +210,19 @@ class Stack:
     ) -> None:
         changed = sorted(name for name in new if old.get(name) != new[name])
         shown = ", ".join(name if "KEY" in name or "TOKEN" in name else f"{name}={new[name]}" for name in changed)
-        self.say(f"restarting Airflow's parts with {shown}")
+        self.say(f"restarting Airflow's parts and the service with {shown}")
         environment.write(self.layout.environment, environment.build(self.layout, chosen, new))
         self._write_state(chosen, new, only)
         points = self.endpoints() | {"lake_root": new.get("LAKE_ROOT", self.endpoints()["lake_root"])}
         _write_json(self.layout.endpoints, points)
-        if "airflow" in only:
-            self.supervisor.stop("airflow")
-            ask = readiness.probes(chosen, secret_files.token(self.layout.secrets / "postgres"))
-            self._start_and_wait(list(AIRFLOW_PARTS), ask)
+        ask = readiness.probes(chosen, secret_files.token(self.layout.secrets / "postgres"))
+        renewed: list[str] = []
+        for group, members in ((STOREFRONT, [STOREFRONT]), ("airflow", AIRFLOW_PARTS)):
+            if group in only:
+                self.supervisor.stop(group)
+                renewed += members
+        if renewed:
+            self._start_and_wait(renewed, ask)
 
     def _write_endpoints(
         self, chosen: Mapping[str, int], surroundings: Mapping[str, str], password: str, only: tuple[str, ...]
@@ -230,6 +236,8 @@ class Stack:
             }
         if REDIS in only:
             points["redis_url"] = environment.redis_url(chosen[REDIS])
+        if STOREFRONT in only:
+            points["storefront_url"] = f"http://127.0.0.1:{chosen[STOREFRONT]}"
         if MLFLOW in only:
             points["mlflow_url"] = surroundings["MLFLOW_TRACKING_URI"]
         _write_json(self.layout.endpoints, points)

@@ -11,9 +11,9 @@ from infra.embedded import environment, postgres
 from infra.embedded.layout import HOME, Layout, StackSettings
 from lake.errors import Unavailable
 
-POSTGRES, REDIS, MLFLOW = "postgres", "redis", "mlflow"
+POSTGRES, REDIS, MLFLOW, STOREFRONT = "postgres", "redis", "mlflow", "storefront"
 AIRFLOW_PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-PARTS = (POSTGRES, REDIS, MLFLOW, "airflow")
+PARTS = (POSTGRES, REDIS, STOREFRONT, MLFLOW, "airflow")
 """What `--only` may name."""
 
 MARK = "NIGHTSHELF_STACK"
@@ -51,6 +51,7 @@ def programs(
     every = [
         Program(POSTGRES, server.command(ports[POSTGRES]), 10, POSTGRES, False, server.user, "INT"),
         Program(REDIS, _redis(redis, layout, ports[REDIS], wanted.redis_maxmemory), 10, REDIS, False),
+        Program(STOREFRONT, [sys.executable, "-m", "storefront.service"], 20, STOREFRONT, stop_seconds=15),
         Program(MLFLOW, _mlflow(binaries / "mlflow", layout, ports), 20, MLFLOW, stop_seconds=10),
     ]
     airflow = str(binaries / "airflow")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from infra.embedded.layout import Layout
-from infra.embedded.programs import AIRFLOW_PARTS, MLFLOW, POSTGRES, REDIS
+from infra.embedded.programs import AIRFLOW_PARTS, MLFLOW, POSTGRES, REDIS, STOREFRONT
 from infra.embedded.supervisor import FAILED_STATES, Supervisor, tail
 from lake.errors import Unavailable
 
@@ -23,6 +23,7 @@ def probes(ports: Mapping[str, int], postgres_password: str) -> dict[str, Callab
     return {
         POSTGRES: lambda: _postgres(ports[POSTGRES], postgres_password),
         REDIS: lambda: _redis(ports[REDIS]),
+        STOREFRONT: lambda: _get(f"http://127.0.0.1:{ports[STOREFRONT]}/healthz").ok,
         MLFLOW: lambda: _get(f"http://127.0.0.1:{ports[MLFLOW]}/health").ok,
         "api-server": lambda: _get(airflow).ok,
         **{name: component(name) for name in AIRFLOW_PARTS if name in HEALTH_KEYS},

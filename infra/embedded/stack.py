@@ -1,8 +1,9 @@
 """`make up`, `make down`, `make status`: the embedded stack in the background.
 
-PostgreSQL, Redis, MLflow and Airflow's four components run under one supervisord. Everything that they keep is under
-VAR. `up` is idempotent: on a running stack it prints the URLs; given other pipeline settings than last time, it
-restarts Airflow's parts with them; after a crash it ends the orphans first.
+PostgreSQL, Redis, the storefront service, MLflow and Airflow's four components run under one supervisord. Everything
+that they keep is under VAR. `up` is idempotent: on a running stack it prints the URLs; given other settings of the
+pipeline or the service than last time, it restarts Airflow's parts and the service with them; after a crash it ends the
+orphans first.
 """
 
 import os
@@ -14,7 +15,7 @@ from infra.embedded import environment, programs
 from infra.embedded.commands import report, say, show
 from infra.embedded.layout import StackSettings
 from infra.embedded.lifecycle import Stack
-from infra.embedded.programs import MLFLOW, POSTGRES
+from infra.embedded.programs import MLFLOW, POSTGRES, REDIS, STOREFRONT
 from lake.errors import BadInput
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=__doc__)
@@ -27,6 +28,8 @@ def _parts(only: str) -> tuple[str, ...]:
         raise BadInput(f"--only: found {unknown or 'nothing'}, expected some of {', '.join(programs.PARTS)}")
     if (MLFLOW in names or "airflow" in names) and POSTGRES not in names:
         raise BadInput(f"--only {only}: mlflow and airflow keep their tables in PostgreSQL; add postgres")
+    if STOREFRONT in names and REDIS not in names:
+        raise BadInput(f"--only {only}: the storefront service reads Redis; add redis")
     return names
 
 

@@ -9,7 +9,7 @@ import psutil
 from infra.embedded.layout import Layout
 from infra.embedded.supervisor import ALIVE_STATES, Supervisor
 
-URL_OF = {"api-server": "airflow_url", "mlflow": "mlflow_url", "redis": "redis_url"}
+URL_OF = {"api-server": "airflow_url", "mlflow": "mlflow_url", "redis": "redis_url", "storefront": "storefront_url"}
 MIB = 1024 * 1024
 
 

@@ -12,7 +12,7 @@ from infra.embedded import environment
 from infra.embedded.layout import HOME, SOCKET_PATH_LIMIT, Layout, StackSettings
 from lake.errors import BadInput
 
-PORTS = {"postgres": 5432, "redis": 6379, "mlflow": 5000, "airflow": 8080}
+PORTS = {"postgres": 5432, "redis": 6379, "mlflow": 5000, "airflow": 8080, "storefront": 8000}
 TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\r"), max_size=40)
 
 
@@ -31,6 +31,11 @@ def test_relative_paths_are_meant_from_the_checkout() -> None:
 def test_what_was_not_given_or_is_not_a_setting_is_not_handed_over() -> None:
     found = environment.given({"THREADS": "", "HOME": "/root", "VAR": "x", "REDIS_URL": "y", "ACCELERATOR": "cpu"})
     assert found == {"ACCELERATOR": "cpu"}
+
+
+def test_the_services_settings_are_handed_over_but_not_its_place() -> None:
+    given = {"MAX_AGE_SECONDS": "90", "STOREFRONT_EXTENSIONS": "a:b", "STOREFRONT_PORT": "1", "STOREFRONT_TEAPOT": "x"}
+    assert environment.given(given) == {"MAX_AGE_SECONDS": "90", "STOREFRONT_EXTENSIONS": "a:b"}
 
 
 def test_handed_over_values_win_and_the_stack_answers_for_its_own(layout: Layout) -> None:

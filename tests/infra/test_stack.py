@@ -14,12 +14,14 @@ from typing import Any
 import psutil
 import pytest
 import redis
+import requests
 
 from infra.embedded import stack as command
 from infra.embedded.layout import HOME, Layout, StackSettings
 from infra.embedded.lifecycle import Stack
 from infra.embedded.supervisor import family
 from lake.errors import BadInput, Unavailable
+from tests.storefront.test_client import FULL, put
 
 pytestmark = pytest.mark.integration
 
@@ -36,13 +38,13 @@ def free_port() -> int:
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     """Makes stacks on folders of this test; whatever they started is gone afterwards."""
-    for name in ("AIRFLOW_PORT", "MLFLOW_PORT", "POSTGRES_PORT", "REDIS_PORT"):
+    for name in ("AIRFLOW_PORT", "MLFLOW_PORT", "POSTGRES_PORT", "REDIS_PORT", "STOREFRONT_PORT"):
         monkeypatch.delenv(name, raising=False)
     made: list[Stack] = []
 
     def build(name: str = "var", **more: Any) -> tuple[Stack, list[str]]:
         told: list[str] = []
-        ports = {f"{part}_port": free_port() for part in ("airflow", "mlflow", "postgres", "redis")}
+        ports = {f"{part}_port": free_port() for part in ("airflow", "mlflow", "postgres", "redis", "storefront")}
         stack = Stack(StackSettings(var=tmp_path / name, **{**ports, **more}), told.append)
         made.append(stack)
         return stack, told
@@ -164,7 +166,7 @@ def test_status_tells_state_memory_and_url(make: Made, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("only", ["", "redis,teapot"])
 def test_unknown_parts_are_refused(only: str) -> None:
-    with pytest.raises(BadInput, match="expected some of postgres, redis, mlflow, airflow"):
+    with pytest.raises(BadInput, match="expected some of postgres, redis, storefront, mlflow, airflow"):
         command._parts(only)
 
 
@@ -173,11 +175,27 @@ def test_mlflow_without_its_database_is_refused() -> None:
         command._parts("mlflow,redis")
 
 
+def test_the_service_without_redis_is_refused() -> None:
+    with pytest.raises(BadInput, match="add redis"):
+        command._parts("postgres,storefront")
+
+
+def test_the_service_answers_and_takes_new_settings(make: Made) -> None:
+    stack, _ = make()
+    points = stack.up(("redis", "storefront"))
+    assert requests.get(f"{points['storefront_url']}/readyz", timeout=5).status_code == 503, "nothing is published"
+    put(redis.Redis.from_url(points["redis_url"], decode_responses=True), **FULL)
+    asked = f"{points['storefront_url']}/recommend?user_id=u1"
+    assert requests.get(asked, timeout=5).json()["stale"] is False
+    stack.up(("redis", "storefront"), {"MAX_AGE_SECONDS": "1"})
+    assert requests.get(asked, timeout=5).json()["stale"] is True
+
+
 def test_new_settings_survive_in_the_stack(make: Made) -> None:
     stack, told = make()
     stack.up(("redis",), {"SOURCE": "/logs/one.yaml"})
     stack.up(("redis",))
     assert told[-1] == "the stack is up"
     stack.up(("redis",), {"SOURCE": "/logs/two.yaml"})
-    assert "restarting Airflow's parts with SOURCE=/logs/two.yaml" in told
+    assert "restarting Airflow's parts and the service with SOURCE=/logs/two.yaml" in told
     assert "/logs/two.yaml" in Layout(stack.layout.var).environment.read_text()

@@ -1,5 +1,6 @@
 """The same publication on a Redis Cluster: a node in cluster mode refuses whatever takes two keys of two slots."""
 
+import asyncio
 import shutil
 import subprocess
 import time
@@ -13,6 +14,7 @@ from jobs.publication.versions import Versions
 from jobs.publish import publish
 from jobs.rollback import rollback
 from lake.settings import Settings
+from storefront.aio import AsyncStorefront
 from storefront.client import Storefront
 from storefront.connection import connect
 from tests.conftest import free_port
@@ -44,6 +46,11 @@ def cluster_url(tmp_path: Path) -> Iterator[str]:
         process.wait(10)
 
 
+async def _by_asyncio(url: str) -> tuple[str, ...]:
+    async with AsyncStorefront(url) as shop:
+        return (await shop.recommend("u7", 1, why=True)).items
+
+
 def test_publish_read_roll_back_and_sweep(tmp_settings: Settings, cluster_url: str) -> None:
     house = tmp_settings.model_copy(update={"redis_url": cluster_url, "version_grace_seconds": 0})
     users = [f"u{n}" for n in range(300)]
@@ -52,6 +59,7 @@ def test_publish_read_roll_back_and_sweep(tmp_settings: Settings, cluster_url: s
         publish(house, f"2026-11-{day:02}")
     shop = Storefront(cluster_url, pointer_seconds=0)
     assert shop.recommend("u7", 1, why=True).items == ("e3/u7/1",)
+    assert asyncio.run(_by_asyncio(cluster_url)) == shop.recommend("u7", 1, why=True).items
     assert shop.recommend("stranger", 1, context={"country": "GB"}).fallback == "country=GB"
     assert len(Versions(connect(cluster_url), "home", 30).standing()) == 2
     rollback(house)

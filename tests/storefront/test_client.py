@@ -27,7 +27,9 @@ def put(redis: Any, version: str = V1, edition: str = "a", key_id: str = "", **l
         if kind == "u":
             reasons = [Reason("co", f"{edition}-{item}") for item in items]
             redis.set(contract.why_key("home", version, name), contract.encode_reasons(reasons))
-    meta = Meta(version, "", "2026-11-23T02:15:00Z", "2026-11-22", K, 1, 0, tuple(segments), "7", "00", "ready", key_id)
+    counts = [sum(owner.startswith("i_") == of_item for owner in lists) for of_item in (False, True)]
+    made = "2026-11-23T02:15:00Z"
+    meta = Meta(version, "", made, "2026-11-22", K, *counts, tuple(segments), "7", "00", "ready", key_id)
     redis.hset(contract.meta_key("home", version), mapping=meta.fields())
     redis.set("recs:home:current", version)
 
@@ -79,7 +81,7 @@ def wire(redis: Any) -> Counting:
 
 @pytest.fixture
 def shop(wire: Counting, clock: Clock) -> Storefront:
-    return Storefront(redis=wire, clock=clock, now=lambda: NOW, max_age_seconds=7 * 3600)
+    return Storefront(redis=wire, clock=clock, now=NOW.timestamp, max_age_seconds=7 * 3600)
 
 
 FULL = {"u1": items("u"), "s_country=GB": items("gb"), "s_device=mobile": items("mob"), "s_all": items("all")}
@@ -91,13 +93,13 @@ def test_an_answer_costs_one_lrange_and_the_pointer_two_commands_in_30_seconds(
     put(redis, **FULL)
     for _ in range(3):
         assert shop.recommend("u1", 3).items == ("u1", "u2", "u3")
-    assert wire.calls == ["get", "hgetall", "lrange", "lrange", "lrange"]
+    assert wire.calls == ["pipeline", "hgetall", "lrange", "lrange", "lrange"]
     clock.seconds = 29.9
     shop.recommend("u1", 3)
-    assert wire.calls.count("get") == 1
+    assert wire.calls.count("pipeline") == 1
     clock.seconds = 30.1
     shop.recommend("u1", 3)
-    assert wire.calls.count("get") == 2
+    assert wire.calls.count("pipeline") == 2
 
 
 def test_the_answer_says_where_it_comes_from(redis: Any, shop: Storefront) -> None:
@@ -112,9 +114,9 @@ def test_the_answer_says_where_it_comes_from(redis: Any, shop: Storefront) -> No
 
 def test_old_lists_are_called_stale_and_a_clock_behind_gives_no_negative_age(redis: Any, wire: Counting) -> None:
     put(redis, **FULL)
-    late = Storefront(redis=wire, now=lambda: NOW + timedelta(days=2), max_age_seconds=36 * 3600)
+    late = Storefront(redis=wire, now=(NOW + timedelta(days=2)).timestamp, max_age_seconds=36 * 3600)
     assert late.recommend("u1").stale
-    early = Storefront(redis=wire, now=lambda: NOW - timedelta(days=2), max_age_seconds=36 * 3600)
+    early = Storefront(redis=wire, now=(NOW - timedelta(days=2)).timestamp, max_age_seconds=36 * 3600)
     answer = early.recommend("u1")
     assert answer.age_seconds == 0
     assert not answer.stale
@@ -221,11 +223,11 @@ def test_items_have_lists_of_their_own(redis: Any, shop: Storefront) -> None:
 def test_a_failing_refresh_keeps_the_old_pointer(redis: Any, shop: Storefront, wire: Counting, clock: Clock) -> None:
     put(redis, **FULL)
     shop.recommend("u1")
-    wire.broken, clock.seconds = {"get"}, 31
+    wire.broken, clock.seconds = {"pipeline"}, 31
     assert shop.recommend("u1", 1).items == ("u1",)
-    asked = wire.calls.count("get")
+    asked = wire.calls.count("pipeline")
     shop.recommend("u1", 1)
-    assert wire.calls.count("get") == asked, "it is not asked again at once"
+    assert wire.calls.count("pipeline") == asked, "it is not asked again at once"
     wire.broken, clock.seconds = set(), 33
     put(redis, V2, u1=items("new"))
     assert shop.recommend("u1", 1).version == V2
