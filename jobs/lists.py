@@ -16,16 +16,15 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import typer
 from deltalake.exceptions import CommitFailedError
 
-from jobs.publication.assembling import COLUMNS, ContentHash, assemble
+from jobs import lists_on_spark
 from jobs.publication.partition import record_name
-from jobs.shelves import Arm, Pinned, Shelf, build, of_arms, sparing
-from lake import storage
+from jobs.shelves import Arm, Pinned, Shelf, build, of_arms, rank, sparing
+from jobs.spool import Files, Spooled
+from lake import staging, storage
 from lake.clock import parse_day
-from lake.columns import Columns as C
 from lake.command import finish
 from lake.errors import BadInput, GateFailed, Unavailable
 from lake.partitions import record
@@ -74,24 +73,26 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
     snapshot = Snapshot.load(settings, day)
     users = active_users(snapshot, settings.active_days)
     log.info("%s: %d active of %d shoppers, %d items", ds, len(users), len(snapshot.users), len(snapshot.items))
-    shelves, failed = build(snapshot, list(shown.values()), pinned, arms, settings.list_length, rules)
-    fill(settings, snapshot, shelves, users)
-    left_out |= failed | {each.name: each.failure for each in shelves if each.failure}
-    report, refused = _gate(settings, [each for each in shelves if not each.failure], day, len(users))
-    left_out |= refused
-    for name, why in left_out.items():
-        reason = f"{name}: this night's lists are left out: {why}"
-        decisions.record(settings, "hold", ds, reason, {"surface": name, "bundle": pinned[0]}, run=f"jobs.lists {ds}")
-    kept = [each for each in shelves if each.name not in left_out]
-    made = _whole(kept)
-    digests = _store(settings, made, ds, [each.name for each in kept])
-    owners = {kind: len(_owners(made, kind)) for kind in ("user", "item", "segment")}
+    with staging.folder(settings, f"lists-{ds}") as place:
+        files = Files(settings, place)
+        shelves, failed = build(snapshot, list(shown.values()), pinned, arms, settings.list_length, rules, files.spool)
+        fill(settings, files, snapshot, shelves, users)
+        left_out |= failed | {each.name: each.failure for each in shelves if each.failure}
+        report, refused = _gate(settings, files, [each for each in shelves if not each.failure], day, len(users))
+        left_out |= refused
+        for name, why in left_out.items():
+            reason = f"{name}: this night's lists are left out: {why}"
+            facts = {"surface": name, "bundle": pinned[0]}
+            decisions.record(settings, "hold", ds, reason, facts, run=f"jobs.lists {ds}")
+        kept = [each for each in shelves if each.name not in left_out]
+        digests = _store(settings, files, kept, ds)
+        owners = files.owners(_spooled(kept))
     return {
         "ds": ds,
         "users": owners["user"],
         "items": owners["item"],
         "segments": owners["segment"],
-        "rows": len(made),
+        "rows": sum(each.rows for each in _spooled(kept)),
         "bundle": pinned[0],
         "gate": "passed" if report.success else "failed",
         "warnings": len(report.warnings),
@@ -124,12 +125,14 @@ def make(
     Args:
         rules: merchandisers' rules.
     """
-    shelves, _ = build(snapshot, shown, (version, bundle), arms, settings.list_length, rules)
-    fill(settings, snapshot, shelves, users)
-    return _whole(shelves)
+    with staging.folder(settings, "made") as place:
+        files = Files(settings, place)
+        shelves, _ = build(snapshot, shown, (version, bundle), arms, settings.list_length, rules, files.spool)
+        fill(settings, files, snapshot, shelves, users)
+        return files.dataset(_spooled([each for each in shelves if not each.failure])).to_table()
 
 
-def fill(settings: Settings, snapshot: Snapshot, shelves: Sequence[Shelf], users: list[str]) -> None:
+def fill(settings: Settings, files: Files, snapshot: Snapshot, shelves: Sequence[Shelf], users: list[str]) -> None:
     """Put all rows of a day on the shelves: segments, items, then users; each bundle scores once."""
     for _, group in groupby(sorted(shelves, key=_version), key=_version):
         alike = list(group)
@@ -137,47 +140,25 @@ def fill(settings: Settings, snapshot: Snapshot, shelves: Sequence[Shelf], users
             bundle = alike[0].bundle
             for shelf in _having(alike, "segments"):
                 with sparing([shelf]):
-                    shelf.parts.append(shelf.rows.segments(shelf.policy.segments()))
+                    shelf.spool.add(shelf.rows.segments(shelf.policy.segments()))
             _relate(bundle, snapshot, [shelf for shelf in _having(alike, "items") if shelf.surface.related])
             ranked = _having(alike, "users")
-            explainer = Explainer(bundle, snapshot)
-            for batch in _batches(users) if ranked else ():
-                _rank(settings, bundle, snapshot, ranked, batch, explainer)
+            if ranked and settings.scoring == "spark":
+                lists_on_spark.fill(settings, files, snapshot, bundle, ranked, _batches(users))
+            elif ranked:
+                explainer = Explainer(bundle, snapshot)
+                for batch in _told(_batches(users)):
+                    rank(settings, bundle, snapshot, ranked, batch, explainer)
+    for shelf in shelves:
+        shelf.close()
 
 
-def _whole(shelves: Sequence[Shelf]) -> pa.Table:
-    return pa.concat_tables([shelf.table() for shelf in shelves])
-
-
-def _rank(
-    settings: Settings,
-    bundle: Bundle,
-    snapshot: Snapshot,
-    shelves: list[Shelf],
-    users: list[str],
-    explainer: Explainer,
-) -> None:
-    """Score a batch of users, once for all surfaces that want the same, and let each choose from it.
-
-    Surfaces of new items are scored by themselves: the sources dig deeper for them, below what the shopper had.
-    """
-    rows, owners = snapshot.rows_of(users), pa.array(users, pa.string())
-    standing = [shelf for shelf in shelves if not shelf.failure]
-    bounds = {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
-    for only_new, group in groupby(sorted(standing, key=_only_new), key=_only_new):
-        ranked = bundle.score(snapshot, users, only_new=only_new, **bounds)
-        for shelf in group:
-            with sparing([shelf]):
-                entries = shelf.policy.lists(ranked, rows)
-                shelf.parts.append(shelf.rows.users(owners, entries, explainer.of(users, entries)))
+def _spooled(shelves: Sequence[Shelf]) -> list[Spooled]:
+    return [each for shelf in shelves for each in shelf.spooled]
 
 
 def _version(shelf: Shelf) -> str:
     return shelf.version
-
-
-def _only_new(shelf: Shelf) -> bool:
-    return shelf.surface.only_new
 
 
 def _having(shelves: list[Shelf], kind: Kind) -> list[Shelf]:
@@ -199,18 +180,24 @@ def _relate(bundle: Bundle, snapshot: Snapshot, shelves: list[Shelf]) -> None:
                 mine = mine.take(first_of_pair(mine.owner, mine.item))
                 rank = (position_in_group(mine.owner, np.zeros_like(mine.owner)) + 1).astype(np.int32)
                 cut = rank <= min(shelf.surface.related, shelf.policy.k)
-                shelf.parts.append(shelf.rows.items(mine.take(cut), rank[cut], owners))
+                shelf.spool.add(shelf.rows.items(mine.take(cut), rank[cut], owners))
 
 
-def _batches(users: list[str]) -> Iterator[list[str]]:
+def _batches(users: list[str]) -> list[list[str]]:
+    return [users[start : start + BATCH_USERS] for start in range(0, len(users), BATCH_USERS)]
+
+
+def _told(batches: list[list[str]]) -> Iterator[list[str]]:
+    """The batches, with progress told as they are done."""
     started = told = time.monotonic()
-    for start in range(0, len(users), BATCH_USERS):
-        yield users[start : start + BATCH_USERS]
-        now, done = time.monotonic(), min(start + BATCH_USERS, len(users))
-        if now - told >= PROGRESS_SECONDS or done == len(users):
+    done, every = 0, sum(map(len, batches))
+    for batch in batches:
+        yield batch
+        now, done = time.monotonic(), done + len(batch)
+        if now - told >= PROGRESS_SECONDS or done == every:
             told = now
             rate = done / max(now - started, 1e-9)
-            log.info("%d of %d shoppers, %.0f/s, %.0f s left", done, len(users), rate, (len(users) - done) / rate)
+            log.info("%d of %d shoppers, %.0f/s, %.0f s left", done, every, rate, (every - done) / rate)
 
 
 def _pin(settings: Settings, wanted: str | None) -> Pinned:
@@ -221,7 +208,9 @@ def _pin(settings: Settings, wanted: str | None) -> Pinned:
     return version, Bundle.load(path)
 
 
-def _gate(settings: Settings, shelves: Sequence[Shelf], day: date, users: int) -> tuple[Any, dict[str, str]]:
+def _gate(
+    settings: Settings, files: Files, shelves: Sequence[Shelf], day: date, users: int
+) -> tuple[Any, dict[str, str]]:
     """Gate the night as a whole; if that fails, without the arms, then with one more of them at a time.
 
     Returns:
@@ -229,21 +218,21 @@ def _gate(settings: Settings, shelves: Sequence[Shelf], day: date, users: int) -
     """
     own, arms = [each for each in shelves if not each.is_arm], [each for each in shelves if each.is_arm]
     try:
-        return _gated(settings, shelves, day, users), {}
+        return _gated(settings, files, shelves, day, users), {}
     except GateFailed:
         if not arms:
             raise
-    report, refused = _gated(settings, own, day, users), {}
+    report, refused = _gated(settings, files, own, day, users), {}
     for arm in arms:
         try:
-            report = _gated(settings, [*own, arm], day, users)
+            report = _gated(settings, files, [*own, arm], day, users)
             own = [*own, arm]
         except GateFailed as error:
             refused[arm.name] = str(error)
     return report, refused
 
 
-def _gated(settings: Settings, shelves: Sequence[Shelf], day: date, users: int) -> Any:
+def _gated(settings: Settings, files: Files, shelves: Sequence[Shelf], day: date, users: int) -> Any:
     from validation.gate import gate  # its imports cost seconds that no other command should pay
 
     lengths = {each.name: each.policy.k for each in shelves}
@@ -254,36 +243,31 @@ def _gated(settings: Settings, shelves: Sequence[Shelf], day: date, users: int) 
         "expected_users": dict.fromkeys(whole, users),
         "fallbacks": [each.name for each in shelves if "segments" in each.surface.kinds],
     }
-    return gate("lists", _whole(shelves), [day.isoformat()], settings=settings, context=context)
+    return gate("lists", files.dataset(_spooled(shelves)), [day.isoformat()], settings=settings, context=context)
 
 
-def _store(settings: Settings, made: pa.Table, ds: str, shown: list[str]) -> dict[str, str]:
+def _store(settings: Settings, files: Files, shelves: Sequence[Shelf], ds: str) -> dict[str, str]:
     """Replace the day and leave its content hashes in `partitions`, which the publication holds its reading against.
 
     A surface with nothing to show for anybody has its record too: its old lists must not go on serving.
     """
-    marks, digests = [], {}
-    for surface in shown:
-        part, content = made.filter(pc.equal(made[C.SURFACE], surface)), ContentHash()
-        for whole in assemble(part.select(list(COLUMNS)).to_batches(max_chunksize=65_536)):
-            content.add(whole)
-        digests[surface] = content.hexdigest()
-        marks.append((record_name(surface), ds, len(part), digests[surface]))
-    total = sum(int(digest, 16) for digest in digests.values()) & (2**64 - 1)
-    marks.append(("lists", ds, len(made), f"{total:016x}"))
+    marks, digests, total = [], {}, 0
+    for shelf in shelves:
+        digest = sum(each.digest for each in shelf.spooled) & (2**64 - 1)
+        digests[shelf.name] = f"{digest:016x}"
+        marks.append((record_name(shelf.name), ds, sum(each.rows for each in shelf.spooled), digests[shelf.name]))
+        total += digest
+    rows = sum(count for _, _, count, _ in marks)
+    marks.append(("lists", ds, rows, f"{total & (2**64 - 1):016x}"))
     try:
-        written = storage.replace_days(settings, "lists", made, [ds])
+        written = storage.replace_days(settings, "lists", files.dataset(_spooled(shelves)), [ds])
     except CommitFailedError as error:
         raise Unavailable(
             f"lists of {ds}: another run replaced them at the same time ({error}); run this again"
         ) from error
     record(settings, marks, written, "lists")
-    log.info("lists of %s: %d rows, %s", ds, len(made), digests)
+    log.info("lists of %s: %d rows, %s", ds, rows, digests)
     return digests
-
-
-def _owners(made: pa.Table, kind: str) -> pa.Array:
-    return pc.unique(made.filter(pc.equal(made[C.KIND], kind))[C.OWNER])
 
 
 def main(

@@ -4,13 +4,16 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import pyarrow as pa
 
 from jobs.publication.rows import RowWriter
-from lake.tables import TABLES
+from jobs.spool import Spool, Spooled
+from lake.settings import Settings
 from models.bundle import Bundle
 from models.policy.merchandising import Numbered
+from models.policy.reasons import Explainer
 from models.policy.surface_lists import SurfacePolicy
 from models.snapshot import Snapshot
 from models.surfaces import Surface, shelf
@@ -42,12 +45,13 @@ class Shelf:
     version: str
     bundle: Bundle
     is_arm: bool
-    parts: list[pa.Table] = field(default_factory=list)
+    spool: Spool
+    spooled: list[Spooled] = field(default_factory=list)
     failure: str = ""
 
-    def table(self) -> pa.Table:
-        """Its rows so far, none where it failed."""
-        return pa.concat_tables([TABLES["lists"].arrow_schema().empty_table(), *([] if self.failure else self.parts)])
+    def close(self) -> None:
+        """Finish what was added here; files that others wrote for it stand behind it."""
+        self.spooled = [*self.spool.close(), *self.spooled]
 
 
 def of_arms(
@@ -83,18 +87,20 @@ def build(
     arms: Sequence[Arm],
     length: int,
     rules: tuple[Numbered, ...],
+    spool: Callable[[str], Spool],
 ) -> tuple[list[Shelf], dict[str, str]]:
     """Empty shelves, the surfaces', then the arms', and the arms that cannot have one, with the reason.
 
     Args:
         length: of the lists of a surface that names none.
         rules: merchandisers' rules; those of a surface hold for its arms too.
+        spool: where a shelf's rows go, by the shelf's name.
     """
 
     def ready(arm: Arm, is_arm: bool) -> Shelf:
         policy = SurfacePolicy(arm.surface, snapshot, arm.surface.k or length, rules)
         rows = RowWriter(snapshot, arm.name, snapshot.as_of.isoformat(), arm.version)
-        return Shelf(arm.name, arm.surface, policy, rows, arm.version, arm.bundle, is_arm)
+        return Shelf(arm.name, arm.surface, policy, rows, arm.version, arm.bundle, is_arm, spool(arm.name))
 
     shelves, failed = [ready(Arm(each.name, each, *pinned), False) for each in shown], {}
     for arm in arms:
@@ -117,3 +123,30 @@ def sparing(shelves: Sequence[Shelf]) -> Iterator[None]:
         for each in shelves:
             each.failure = f"{type(error).__name__}: {error}"
         log.exception("%s left out of the night", ", ".join(each.name for each in shelves))
+
+
+def rank(
+    settings: Settings,
+    bundle: Bundle,
+    snapshot: Snapshot,
+    shelves: list[Shelf],
+    users: list[str],
+    explainer: Explainer,
+) -> None:
+    """Score a batch of users, once for all surfaces that want the same, and let each choose from it.
+
+    Surfaces of new items are scored by themselves: the sources dig deeper for them, below what the shopper had.
+    """
+    rows, owners = snapshot.rows_of(users), pa.array(users, pa.string())
+    standing = [shelf for shelf in shelves if not shelf.failure]
+    bounds = {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
+    for only_new, group in groupby(sorted(standing, key=_only_new), key=_only_new):
+        ranked = bundle.score(snapshot, users, only_new=only_new, **bounds)
+        for each in group:
+            with sparing([each]):
+                entries = each.policy.lists(ranked, rows)
+                each.spool.add(each.rows.users(owners, entries, explainer.of(users, entries)))
+
+
+def _only_new(shelf: Shelf) -> bool:
+    return shelf.surface.only_new

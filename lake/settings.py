@@ -70,7 +70,10 @@ class Settings(BaseSettings):
     )
     accelerator: Literal["auto", "gpu", "cpu"] = "auto"
     threads: int = Field(2, ge=1, description="threads of one training or scoring process")
-    scoring_memory_mb: int = Field(1024, ge=64, description="bound on the dense scores of one batch of users")
+    scoring: Literal["local", "spark"] = Field(
+        "local", description="where shoppers are scored: in this process, or by Spark over parts of them"
+    )
+    scoring_memory_mb: int = Field(1024, ge=64, description="bound on what the batches of users at work hold")
 
     # gates
     volume_warn_factor: float = Field(3, gt=1, description="rows against the same weekday's median that are told")

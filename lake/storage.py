@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as pads
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
@@ -127,24 +128,30 @@ def read(
     return data.select(wanted.names).cast(pa.schema([f.with_nullable(True) for f in wanted]))
 
 
-def replace_days(settings: Settings, name: str, data: pa.Table, keys: Sequence[str]) -> int:
+def replace_days(settings: Settings, name: str, data: pa.Table | pads.Dataset, keys: Sequence[str]) -> int:
     """Atomically replace whole partitions of a table.
 
     Of the tables that Spark makes, `jobs.partitions` hands over what is small enough for one process.
 
     Args:
-        data: rows whose `ds` are all in `keys`; days in `keys` without rows become empty.
+        data: rows whose `ds` are all in `keys`; days in `keys` without rows become empty. A data set is read in
+            batches, never whole.
 
     Returns:
         The table's new Delta version.
     """
-    stray = set(data.column(C.DS).unique().to_pylist()) - set(keys)
+    stray = _days_of(data) - set(keys)
     if stray:
         raise ValueError(f"{name}: rows of {sorted(stray)} do not belong to the days being replaced, {sorted(keys)}")
     predicate = None
     if open_table(settings, name) is not None:
         predicate = f"{C.DS} in ({', '.join(repr(key) for key in keys)})"
     return _write(settings, name, data, mode="overwrite", predicate=predicate)
+
+
+def _days_of(data: pa.Table | pads.Dataset) -> set[str]:
+    batches = data.to_batches() if isinstance(data, pa.Table) else data.scanner(columns=[C.DS]).to_batches()
+    return {day for batch in batches for day in batch.column(C.DS).unique().to_pylist()}
 
 
 def append(settings: Settings, name: str, data: pa.Table) -> int:
@@ -154,16 +161,23 @@ def append(settings: Settings, name: str, data: pa.Table) -> int:
     return _write(settings, name, data, mode="append")
 
 
-def _write(settings: Settings, name: str, data: pa.Table, *, mode: str, predicate: str | None = None) -> int:
+def _write(
+    settings: Settings, name: str, data: pa.Table | pads.Dataset, *, mode: str, predicate: str | None = None
+) -> int:
     definition = TABLES[name]
     schema = definition.arrow_schema()
     if definition.engine == "spark":
         # Spark declares every column of a Delta table nullable; the same here, whoever writes first.
         schema = pa.schema([column.with_nullable(True) for column in schema])
     options: dict[str, Any] = {"predicate": predicate} if predicate else {}
+    rows: pa.Table | pa.RecordBatchReader
+    if isinstance(data, pa.Table):
+        rows = data.select(definition.column_names).cast(schema)
+    else:
+        rows = data.scanner(columns=definition.column_names).to_reader().cast(schema)
     write_deltalake(
         _python_uri(settings, name),
-        data.select(definition.column_names).cast(schema),
+        rows,
         mode=mode,
         partition_by=list(definition.partition_by),
         # A column that a newer version of ours added is NULL in the rows of before.

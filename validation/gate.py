@@ -91,8 +91,8 @@ def validate(
 
     Args:
         name: a table of `lake.tables`, or `raw`.
-        frame: Spark frame, pyarrow table or pandas frame; cache a Spark frame that is costly to compute. For `raw` see
-            `validation.raw.tally`; it may be None.
+        frame: Spark frame, pyarrow table or data set, or pandas frame; cache a Spark frame that is costly to compute.
+            For `raw` see `validation.raw.tally`; it may be None.
         days: the partitions that the rows are to replace; a day without rows is an answer, and is judged as one.
         spark: not needed, a frame knows its session.
         context: what only the caller knows, all optional. `raw` and `reasons` (rows read; refused rows by reason) or

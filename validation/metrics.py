@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
+import pyarrow.dataset as pads
 
 from lake.columns import Columns as C
 from lake.tables.definition import Type
@@ -65,9 +66,9 @@ class SparkRows:
 
 
 class ArrowRows:
-    """A pyarrow table, asked through DuckDB."""
+    """A pyarrow table, or a data set that is read from its files each time, asked through DuckDB."""
 
-    def __init__(self, table: pa.Table, threads: int) -> None:
+    def __init__(self, table: pa.Table | pads.Dataset, threads: int) -> None:
         import duckdb
 
         self.types: dict[str, Type | None] = {field.name: _arrow_type(field.type) for field in table.schema}
@@ -87,11 +88,11 @@ class ArrowRows:
 
 @contextmanager
 def opened(frame: Any, threads: int = 2) -> Iterator[Engine]:
-    """An engine for a Spark frame, a pyarrow table or a pandas frame.
+    """An engine for a Spark frame, a pyarrow table or data set, or a pandas frame.
 
     A Spark frame that reads nothing cached is cached while the gate looks at it, for it is passed over more than once.
     """
-    if isinstance(frame, pa.Table):
+    if isinstance(frame, (pa.Table, pads.Dataset)):
         rows: ArrowRows | SparkRows = ArrowRows(frame, threads)
     elif hasattr(frame, "sparkSession"):
         rows = SparkRows(frame)

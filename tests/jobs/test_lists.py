@@ -14,7 +14,7 @@ from jobs.lists import active_users, lists, make
 from jobs.publication.partition import ListsPartition
 from jobs.publish import publish
 from jobs.rollback import rollback
-from jobs.shelves import Shelf
+from jobs.spool import Spool
 from lake import storage
 from lake.errors import BadInput, GateFailed, Unavailable
 from lake.settings import Settings
@@ -162,8 +162,8 @@ def test_the_same_inputs_give_the_same_content(house: Settings) -> None:
 def test_a_failed_gate_keeps_the_lists_as_they_were(house: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     lists(house, DS)
     before = whole(house)
-    filled = Shelf.table
-    monkeypatch.setattr(Shelf, "table", lambda self: filled(self).filter(pc.field("kind") != "segment"))
+    kept = Spool.add
+    monkeypatch.setattr(Spool, "add", lambda self, rows: kept(self, rows.filter(pc.field("kind") != "segment")))
     with pytest.raises(GateFailed, match="all"):
         lists(house, DS)
     assert whole(house).equals(before)
@@ -194,6 +194,15 @@ def test_batches_do_not_change_the_lists(house: Settings, monkeypatch: pytest.Mo
     whole = make(house, bundle, "1", snapshot, shown, users)
     monkeypatch.setattr("jobs.lists.BATCH_USERS", 7)
     assert make(house, bundle, "1", snapshot, shown, users).equals(whole)
+
+
+def test_spark_makes_the_same_lists(house: Settings) -> None:
+    here = lists(house, DS)
+    before = whole(house)
+    there = lists(house.model_copy(update={"scoring": "spark", "spark_master": "local[2]"}), DS)
+    assert {**there, "data_docs": ""} == {**here, "data_docs": ""}
+    assert whole(house).equals(before)
+    assert not list(Path(house.lake_root, "_staging").iterdir()), "what was staged is gone"
 
 
 def test_a_missing_champion_says_what_to_do(house: Settings) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from jobs.lists import lists
-from jobs.shelves import Shelf
+from jobs.spool import Spool
 from lake import storage
 from lake.errors import GateFailed
 from lake.settings import Settings
@@ -122,13 +123,13 @@ def test_an_arm_whose_policy_fails_stops_nobody(house: Settings, monkeypatch: py
 
 
 def test_an_arm_that_the_gate_refuses_is_left_out_alone(house: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled, broken = Shelf.table, {"home@short"}
+    kept, broken = Spool.add, {"home@short"}
 
-    def halved(self: Shelf) -> pa.Table:
-        whole = filled(self)
-        return whole.slice(len(whole) // 2 + 1) if self.name in broken else whole
+    def robbed(self: Spool, rows: pa.Table) -> None:
+        of_broken = pc.is_in(rows["surface"], value_set=pa.array(sorted(broken)))
+        kept(self, rows.filter(pc.invert(pc.and_(of_broken, pc.equal(rows["kind"], "user")))))
 
-    monkeypatch.setattr(Shelf, "table", halved)
+    monkeypatch.setattr(Spool, "add", robbed)
     result = lists(house, DS)
     assert list(result["arms_left_out"]) == ["home@short"]
     assert "gate lists" in result["arms_left_out"]["home@short"]
