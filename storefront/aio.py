@@ -111,7 +111,7 @@ class AsyncStorefront:
                 else:
                     commands = steps.send(replies)
         except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+            return done.value
 
     async def _ask(self, commands: Sequence[Command]) -> list[Any]:
         self._guard.admit()

@@ -48,7 +48,7 @@ class Breaker:
 
     def refused_for(self) -> float:
         """0 if Redis may be asked now, else the seconds until it may. Whoever gets 0 reports how it went."""
-        if self._state is BreakerState.CLOSED:
+        if self.state is BreakerState.CLOSED:
             return 0.0
         with self._lock:
             now = self._clock()

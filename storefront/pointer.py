@@ -55,7 +55,6 @@ class Pointer:
         self._key = contract.arm_key(surface, arm) if arm else contract.current_key(surface)
         self._max_age, self._retry_seconds = max_age, retry_seconds
         self.known: Known | None = None
-        self._without = Known(None) if arm else None
         self.due = float("-inf")
 
     def read(self, *, empty: str | None = None) -> Steps[Known]:
@@ -75,15 +74,19 @@ class Pointer:
             if version is None and not self._arm:
                 self.known = None
                 raise (yield from self._nothing())
+            meta = known.meta if known is not None else None
             if version is None:
-                known = self._without
-            elif known is None or known.meta is None or version != empty:
+                meta = None
+            elif meta is None or not meta.version == version == empty:
                 (fields,) = yield [("hgetall", contract.meta_key(self._surface, version))]
-                known = Known(Meta.read(fields), experiment)
+                meta = Meta.read(fields)
+            known = Known(meta, experiment)
         except RedisDown as error:
             return self._keep(known, error)
         except contract.BadName as error:
-            return self._keep(known or self._without, NoLists(f"surface {self._surface}: {error}"))
+            return self._keep(
+                known or (Known(None) if self._arm else None), NoLists(f"surface {self._surface}: {error}")
+            )
         self.known, self.due = known, self._clock() + self._max_age
         if known.meta is not None and not self._arm:
             self._told(self._surface, known.meta.generated_at)

@@ -87,6 +87,19 @@ def test_the_experiment_is_as_old_as_the_pointer_at_most(redis: Any, redis_url: 
     assert (answer.version, answer.experiment, answer.arm) == (V1, None, None)
 
 
+def test_answers_that_stay_empty_do_not_keep_an_old_experiment(redis: Any, redis_url: str, make: Make) -> None:
+    redis.delete(*redis.keys(f"recs:home:{V1}:*"), *redis.keys(f"recs:home:{V2}:*"))
+    put(redis, V1, somebody=["x"])
+    clock = Clock()
+    shop = make(redis_url, clock=clock)
+    assert shop.recommend("u1").experiment == "ranker"
+    redis.delete(contract.experiment_key("home"))
+    for second in range(1, 40, 3):
+        clock.seconds = float(second)
+        assert shop.recommend("u1").items == ()
+    assert shop.recommend("u1").experiment is None
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"name": "x", "salt": "s", "arms": {"a": 2}}'])
 def test_a_damaged_experiment_is_none(redis: Any, redis_url: str, make: Make, text: str) -> None:
     redis.set(contract.experiment_key("home"), text)
