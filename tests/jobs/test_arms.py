@@ -14,8 +14,7 @@ from jobs.publish import publish
 from jobs.rollback import rollback
 from lake.errors import BadInput, Unavailable
 from lake.settings import Settings
-from models import decisions
-from models.published import _Shop
+from models import decisions, published
 from storefront.client import Storefront
 from storefront.contract import Experiment
 from tests.jobs import planted_lists
@@ -197,11 +196,11 @@ def test_an_arm_that_leaves_takes_its_pointer_along_and_another_share_is_a_chang
     assert Experiment.read(redis.get("recs:home:experiment")).arms == {"a": 0.6}
 
 
-def test_judging_never_takes_an_arms_lists_for_the_surfaces(house: Settings) -> None:
+def test_judging_never_takes_an_arms_lists_for_the_surfaces(house: Settings, redis: Any) -> None:
     want(house)
     run(house, DAY)
     for _ in range(5):
         run(house, NEXT)
-    found = _Shop(house.redis_url).as_of("home", date(2026, 11, 22))
-    assert found is not None
-    assert (found.arm, found.data_through) == ("", NEXT)
+        found = published.find(house, "home", date.fromisoformat(NEXT))
+        assert isinstance(found, published.PublishedLists), found
+        assert redis.get("recs:home:current") in found.told
