@@ -63,12 +63,10 @@ def child(count: int) -> None:
     from models.surfaces import Surface
 
     shop = BenchShop.made(shoppers=SHOP, items=5_000)
-    bundle = shop.bundle(random_ranker(RankerConfig()))
-    union, assert_ranker = bundle.prepared(shop.snapshot), bundle.ranker
-    assert assert_ranker is not None
+    union = shop.union
     block = union.block(shop.snapshot.rows_of(list(shop.snapshot.users[:200])))
     seen = PairFeatures(union).of(block, union.candidates(block, 100), only_new=False)
-    assert_ranker.update(normalisation.learn(seen.dense))  # type: ignore[attr-defined]
+    bundle = shop.bundle(random_ranker(RankerConfig()) | normalisation.learn(seen.dense))
     shown = [Surface(name="home", related=0), Surface(name="discover", related=0, only_new=True)]
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(var=Path(folder), pseudonymise=False, scoring_memory_mb=256)
