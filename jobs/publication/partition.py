@@ -12,16 +12,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from jobs.publication.assembling import COLUMNS
+from jobs.publication.assembling import COLUMNS, one_of, plain
+from jobs.publication.scattered import Scattered
+from jobs.publication.whole_lists import KINDS, Ints
 from lake import storage
 from lake.columns import Columns as C
 from lake.errors import BadInput
 from lake.settings import Settings
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 2**20
+"""At least what the lake's writer puts into a row group, so that its dictionaries are taken up once."""
+
 SORTED_ROWS = 2_000_000
-KINDS = ("segment", "item", "user")
-"""In the order of loading: the fallbacks first."""
+TEXTS = (C.SURFACE, C.KIND, C.OWNER, C.ITEM_ID, C.REASON, C.REASON_ITEM, C.BUNDLE)
+"""Columns that are read as dictionaries: Parquet holds them so, and there are few different texts in a row group."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,16 @@ class ListsPartition:
         table = storage.open_table(settings, "lists")
         if table is None or ds not in {str(p[C.DS]) for p in table.partitions()}:
             raise BadInput(f"no lists of {ds} in {settings.lake_root}; make them: python -m jobs.lists --ds {ds}")
-        self._dataset = table.to_pyarrow_dataset()
+        self._dataset = table.to_pyarrow_dataset(
+            file_pruning_predicate=f"{C.DS} = '{ds}'",
+            parquet_read_options=pads.ParquetReadOptions(dictionary_columns=set(TEXTS)),
+        )
+        self._measured: dict[str, tuple[Size, Scattered]] = {}
 
     def surfaces(self) -> list[str]:
         """Surfaces that have lists, or were made and have nothing to show for anybody, ascending."""
         found: set[str] = set()
-        for batch in self._scan([C.SURFACE], pads.field(C.DS) == self.ds):
+        for batch in self._scan([]):
             found.update(pc.unique(batch[C.SURFACE]).to_pylist())
         return sorted(found | self._empty())
 
@@ -67,20 +75,20 @@ class ListsPartition:
         return {name.removeprefix(mark) for name, count in latest.items() if name.startswith(mark) and not count}
 
     def batches(self, surface: str) -> Iterator[pa.RecordBatch]:
-        """Rows of a surface with `COLUMNS`: segments, then items, then users; the rows of a list in order, together.
+        """Rows of a surface with `COLUMNS`, the rows of a list in order, together.
 
-        The Delta writer deals rows out to threads, so their order in the file says nothing. They are sorted here, at
-        most `SORTED_ROWS` at a time: larger tables are read several times, an owner belonging to one of the readings.
+        The Delta writer keeps the order of the rows but for a few chunks that it deals out to threads. So rows are
+        passed on as they come, save those of lists that do not stand together, which are gathered and sorted: at most
+        `SORTED_ROWS` at a time. More are read several times, an owner belonging to one of the readings.
         """
-        for kind in KINDS:
-            mine = self._of(surface) & (pads.field(C.KIND) == kind)
-            readings = max(1, math.ceil(self._dataset.count_rows(filter=mine) / SORTED_ROWS))
-            for reading in range(readings):
-                parts = (_share(batch, reading, readings) for batch in self._scan(COLUMNS, mine))
-                yield from _sorted(pa.Table.from_batches([part for part in parts if len(part)], self._schema()))
-
-    def _schema(self) -> pa.Schema:
-        return pa.schema([self._dataset.schema.field(name) for name in COLUMNS])
+        scattered = self._measure(surface)[1]
+        if not scattered.everything:
+            for batch in self._scan(COLUMNS, surface):
+                yield scattered.others(batch)
+        readings = math.ceil(scattered.rows / SORTED_ROWS)
+        for reading in range(readings):
+            parts = (_share(scattered.mine(batch), reading, readings) for batch in self._scan(COLUMNS, surface))
+            yield from _sorted(parts)
 
     def size(self, surface: str) -> Size:
         """One cheap pass over the columns that cost memory.
@@ -88,33 +96,35 @@ class ListsPartition:
         Raises:
             BadInput: the surface was not made that day.
         """
-        lists = dict.fromkeys(KINDS, 0)
+        return self._measure(surface)[0]
+
+    def _measure(self, surface: str) -> tuple[Size, Scattered]:
+        if surface in self._measured:
+            return self._measured[surface]
+        lists, scattered = dict.fromkeys(KINDS, 0), Scattered()
         rows = owners = items = reasons = longest = 0
         bundle = ""
-        columns = (C.KIND, C.OWNER, C.RANK, C.ITEM_ID, C.REASON_ITEM, C.BUNDLE)
-        for batch in self._scan(columns, self._of(surface)):
-            if not len(batch):
-                continue
-            first = batch.filter(pc.equal(batch[C.RANK], 1))
-            for kind, count in zip(*_counts(first[C.KIND]), strict=True):
-                lists[kind] += count
+        for batch in self._scan((C.KIND, C.OWNER, C.RANK, C.ITEM_ID, C.REASON_ITEM, C.BUNDLE), surface):
+            scattered.look_at(batch)
+            rank, kind = batch[C.RANK].to_numpy(), batch[C.KIND]
+            first, users = rank == 1, pc.fill_null(pc.equal(kind, "user"), False)
+            for name, count in zip(*_counts(kind.filter(pa.array(first))), strict=True):
+                lists[name] += count
             rows += len(batch)
-            owners += _bytes(first[C.OWNER])
-            items += _bytes(batch[C.ITEM_ID])
-            reasons += _bytes(batch.filter(pc.equal(batch[C.KIND], "user"))[C.REASON_ITEM])
-            longest = max(longest, pc.max(batch[C.RANK]).as_py())
+            owners += int(_bytes(batch[C.OWNER])[first].sum())
+            items += int(_bytes(batch[C.ITEM_ID]).sum())
+            reasons += int(_bytes(batch[C.REASON_ITEM])[np.asarray(users)].sum())
+            longest = max(longest, int(rank.max()))
             bundle = batch[C.BUNDLE][0].as_py()
         bundle = bundle or self._any_bundle()
         if not rows and surface not in self._empty():
             raise BadInput(f"no lists of {self.ds} for surface {surface!r}; there are {', '.join(self.surfaces())}")
-        return Size(lists, rows, owners, items, reasons, longest, bundle)
+        self._measured[surface] = Size(lists, rows, owners, items, reasons, longest, bundle), scattered
+        return self._measured[surface]
 
     def _any_bundle(self) -> str:
         """The bundle of the day's lists, whatever their surface."""
-        names = (
-            batch[C.BUNDLE][0].as_py() for batch in self._scan([C.BUNDLE], pads.field(C.DS) == self.ds) if len(batch)
-        )
-        return next(names, "")
+        return next((batch[C.BUNDLE][0].as_py() for batch in self._scan([C.BUNDLE])), "")
 
     def recorded(self, surface: str) -> tuple[str | None, datetime]:
         """Content hash and time that `jobs.lists` left for a surface; None and now where it left none."""
@@ -126,14 +136,23 @@ class ListsPartition:
         newest = rows.sort_by([("written_ts", "descending")]).slice(0, 1).to_pylist()[0]
         return newest["content_hash"], newest["written_ts"]
 
-    def _of(self, surface: str) -> Any:
-        return (pads.field(C.DS) == self.ds) & (pads.field(C.SURFACE) == surface)
-
-    def _scan(self, columns: Sequence[str], condition: Any) -> Iterator[pa.RecordBatch]:
-        scanner = self._dataset.scanner(
-            columns=list(columns), filter=condition, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1
-        )
-        yield from scanner.to_batches()
+    def _scan(self, columns: Sequence[str], surface: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Batches, none empty, with `columns` and the surface; all surfaces unless one is given."""
+        for fragment in self._dataset.get_fragments():
+            groups = [group.id for group in fragment.row_groups if surface is None or _may_hold(group, surface)]
+            scanner = fragment.subset(row_group_ids=groups).scanner(
+                schema=self._dataset.schema,
+                columns=[*columns, C.SURFACE],
+                batch_size=BATCH_ROWS,
+                batch_readahead=1,
+                fragment_readahead=1,
+            )
+            for batch in scanner.to_batches() if groups else ():
+                # Filtered here: a filter of the scanner copies even what passes whole.
+                if surface is not None and batch[C.SURFACE].dictionary.to_pylist() != [surface]:
+                    batch = batch.filter(one_of(batch[C.SURFACE], [surface]))
+                if len(batch):
+                    yield batch
 
 
 def record_name(surface: str) -> str:
@@ -141,23 +160,30 @@ def record_name(surface: str) -> str:
     return f"lists.{surface}"
 
 
+def _may_hold(group: Any, surface: str) -> bool:
+    """Whether a row group may have rows of a surface, by its statistics."""
+    bounds = (group.statistics or {}).get(C.SURFACE)
+    return bounds is None or bounds["min"] <= surface <= bounds["max"]
+
+
 def _share(rows: pa.RecordBatch, reading: int, readings: int) -> pa.RecordBatch:
     """The rows whose owner belongs to a reading."""
     if readings == 1:
         return rows
-    owners = rows[C.OWNER].dictionary_encode()
+    owners = rows[C.OWNER]
     belongs = [zlib.crc32(owner.encode()) % readings == reading for owner in owners.dictionary.to_pylist()]
     return rows.filter(pa.array(belongs, pa.bool_()).take(owners.indices))
 
 
-def _sorted(rows: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Rows by owner, in the order of first appearance, then rank."""
-    if not len(rows):
+def _sorted(parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Rows by kind and owner, in the order of first appearance, then rank."""
+    found = [plain(part) for part in parts if len(part)]
+    if not found:
         return
-    owner = rows[C.OWNER].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    rank = rows[C.RANK].to_numpy()
-    order = np.argsort(owner * (int(rank.max()) + 1) + rank, kind="stable")
-    yield from rows.take(pa.array(order)).combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+    rows = pa.Table.from_batches(found).combine_chunks()
+    kind, owner = (rows[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in (C.KIND, C.OWNER))
+    order = np.lexsort((rows[C.RANK].to_numpy(), owner, kind))
+    yield from rows.take(pa.array(order)).to_batches(max_chunksize=SORTED_ROWS)
 
 
 def _counts(column: pa.Array) -> tuple[list[str], list[int]]:
@@ -165,5 +191,7 @@ def _counts(column: pa.Array) -> tuple[list[str], list[int]]:
     return counted.field("values").to_pylist(), counted.field("counts").to_pylist()
 
 
-def _bytes(column: pa.Array) -> int:
-    return pc.sum(pc.binary_length(column)).as_py() or 0
+def _bytes(column: pa.Array) -> Ints:
+    """Length of each row's text in bytes; 0 where there is none."""
+    lengths = pc.binary_length(column.dictionary).take(column.indices)
+    return pc.fill_null(lengths, 0).to_numpy()

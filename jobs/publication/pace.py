@@ -1,0 +1,26 @@
+"""The throttle of a publication: one rate for all its workers."""
+
+import threading
+import time
+
+
+class Pace:
+    """Deals out time: `per_second` lists a second over all callers, 0 = as fast as it goes."""
+
+    def __init__(self, per_second: int, stopped: threading.Event) -> None:
+        self.per_second, self._stopped = per_second, stopped
+        self._lock, self._free = threading.Lock(), time.monotonic()
+
+    @property
+    def burst(self) -> int:
+        """Lists to send at once, so that readers wait for a few only: a fiftieth of a second's; 0 = any number."""
+        return max(1, self.per_second // 50) if self.per_second else 0
+
+    def wait(self, lists: int) -> None:
+        """Return when so many lists may have been sent; earlier if the publication is stopped."""
+        if not self.per_second:
+            return
+        with self._lock:
+            self._free = max(self._free, time.monotonic()) + lists / self.per_second
+            due = self._free
+        self._stopped.wait(max(0.0, due - time.monotonic()))
