@@ -100,7 +100,7 @@ def _characters(reasons: pa.Array) -> Column:
     """Reason codes as the characters that stand for them."""
     given = Column.of(reasons)
     known = pc.fill_null(pc.index_in(given.words.texts, value_set=pa.array(list(REASON_CODES))), -1).to_numpy()
-    codes = known[given.codes].astype(np.int64)
+    codes = known[given.codes].astype(np.int32)
     if (codes < 0).any():
         unknown = given.words.texts.take(pa.array(np.unique(given.codes[codes < 0]))).to_pylist()
         raise BadInput(f"lists: reasons {unknown} are none of {', '.join(REASON_CODES)}; make the lists again")

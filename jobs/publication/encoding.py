@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from jobs.publication.whole_lists import Ints, Lists, bulk_strings, joined, led, regrouped, spread
+from jobs.publication.whole_lists import Ints, Lists, bulk_parts, joined, regrouped, spread
 from storefront import contract
 
 KEYS = {"user": contract.user_key, "item": contract.item_key, "segment": contract.segment_key}
@@ -59,15 +59,11 @@ def encode(lists: Lists, surface: str, version: str) -> list[Commands]:
 
 
 def _pushes(lists: Lists, keys: pa.Array) -> Commands:
+    items = regrouped(lists.items.words.bulk.take(pa.array(lists.items.codes)), lists.bounds)
     count = pa.array(lists.sizes + 2).cast(pa.string())
-    heads = joined("*", count, "\r\n$5\r\nRPUSH\r\n", bulk_strings(keys))
-    items = lists.items.words.bulk
-    at, starts, bounds = led(lists.bounds, lists.items.codes)
-    at[starts] = np.arange(len(lists)) + len(items)
-    return Commands(keys, regrouped(pa.concat_arrays([items, heads]).take(pa.array(at)), bounds), lists.sizes)
+    return Commands(keys, joined("*", count, "\r\n$5\r\nRPUSH\r\n", *bulk_parts(keys), items), lists.sizes)
 
 
 def _reasons(lists: Lists, keys: pa.Array) -> Commands:
-    why = bulk_strings(lists.why)
-    packed = joined("*3\r\n$3\r\nSET\r\n", bulk_strings(keys), why)
+    packed = joined("*3\r\n$3\r\nSET\r\n", *bulk_parts(keys), *bulk_parts(lists.why))
     return Commands(keys, packed, np.full(len(lists), OK))

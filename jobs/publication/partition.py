@@ -14,7 +14,7 @@ import pyarrow.dataset as pads
 
 from jobs.publication.assembling import COLUMNS, one_of, plain
 from jobs.publication.scattered import Scattered
-from jobs.publication.whole_lists import KINDS, Ints
+from jobs.publication.whole_lists import KINDS
 from lake import storage
 from lake.columns import Columns as C
 from lake.errors import BadInput
@@ -107,13 +107,13 @@ class ListsPartition:
         for batch in self._scan((C.KIND, C.OWNER, C.RANK, C.ITEM_ID, C.REASON_ITEM, C.BUNDLE), surface):
             scattered.look_at(batch)
             rank, kind = batch[C.RANK].to_numpy(), batch[C.KIND]
-            first, users = rank == 1, pc.fill_null(pc.equal(kind, "user"), False)
-            for name, count in zip(*_counts(kind.filter(pa.array(first))), strict=True):
+            first, users = np.flatnonzero(rank == 1), one_of(kind, ["user"])
+            for name, count in zip(*_counts(kind.take(pa.array(first))), strict=True):
                 lists[name] += count
             rows += len(batch)
-            owners += int(_bytes(batch[C.OWNER])[first].sum())
-            items += int(_bytes(batch[C.ITEM_ID]).sum())
-            reasons += int(_bytes(batch[C.REASON_ITEM])[np.asarray(users)].sum())
+            owners += _bytes(batch[C.OWNER].take(pa.array(first)))
+            items += _bytes(batch[C.ITEM_ID])
+            reasons += _bytes(batch[C.REASON_ITEM].filter(users))
             longest = max(longest, int(rank.max()))
             bundle = batch[C.BUNDLE][0].as_py()
         bundle = bundle or self._any_bundle()
@@ -191,7 +191,7 @@ def _counts(column: pa.Array) -> tuple[list[str], list[int]]:
     return counted.field("values").to_pylist(), counted.field("counts").to_pylist()
 
 
-def _bytes(column: pa.Array) -> Ints:
-    """Length of each row's text in bytes; 0 where there is none."""
-    lengths = pc.binary_length(column.dictionary).take(column.indices)
-    return pc.fill_null(lengths, 0).to_numpy()
+def _bytes(column: pa.DictionaryArray) -> int:
+    """Of all texts; NULL has none."""
+    lengths = pc.binary_length(column.dictionary)
+    return pc.sum(lengths.take(column.indices)).as_py() or 0

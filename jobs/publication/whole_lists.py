@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+Codes = np.ndarray[Any, np.dtype[np.int32]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 KINDS = ("segment", "item", "user")
@@ -61,13 +62,13 @@ class Column:
     """A column of texts: the distinct ones, and which of them each row has. NULL is the empty text."""
 
     words: Words
-    codes: Ints
+    codes: Codes
 
     @classmethod
     def of(cls, column: pa.Array) -> "Column":
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         texts = pa.concat_arrays([coded.dictionary.cast(pa.string()), pa.array([""])])
-        codes = pc.fill_null(coded.indices.cast(pa.int64()), len(texts) - 1)
+        codes = pc.fill_null(coded.indices.cast(pa.int32()), len(texts) - 1)
         return cls(Words(texts), codes.to_numpy())
 
     def slice(self, start: int, stop: int) -> "Column":
@@ -76,7 +77,7 @@ class Column:
         if len(self.words) <= 2 * len(codes):
             return Column(self.words, codes)
         used, codes = np.unique(codes, return_inverse=True)
-        return Column(Words(self.words.texts.take(pa.array(used))), codes)
+        return Column(Words(self.words.texts.take(pa.array(used))), codes.astype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,10 @@ class Lists:
         """Reasons of each list, as `storefront.contract.encode_reasons` writes them."""
         marks = self.reasons.words.texts.cast(pa.binary())
         pieces = pa.concat_arrays([marks, joined("\n", marks), self.values.words.escaped])
-        later = np.ones(len(self.reasons.codes), np.int64)
-        later[self.bounds[:-1]] = 0
-        at = np.empty(2 * len(later), np.int64)
-        at[0::2] = self.reasons.codes + later * len(marks)
-        at[1::2] = self.values.codes + 2 * len(marks)
+        at = np.empty(2 * len(self.reasons.codes), np.int32)
+        at[0::2] = self.reasons.codes + np.int32(len(marks))
+        at[0::2][self.bounds[:-1]] -= len(marks)  # no line feed before the first
+        at[1::2] = self.values.codes + np.int32(2 * len(marks))
         return regrouped(pieces.take(pa.array(at)), 2 * self.bounds)
 
     def digest(self) -> int:
@@ -138,42 +138,19 @@ class Lists:
 
         A list's text is kind, owner, items and reasons, joined by NUL.
         """
-        texts = self._texts()
-        offsets, data = spread(texts)
+        items = regrouped(self.items.words.after_nul.take(pa.array(self.items.codes)), self.bounds)
+        offsets, data = spread(joined(f"{self.kind}\0", self.owners, items, "\0", self.why))
         digests = b"".join(
             hashlib.blake2b(data[start:stop], digest_size=8).digest()
             for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
         )
         return int(np.frombuffer(digests, ">u8").sum(dtype=np.uint64))
 
-    def _texts(self) -> pa.Array:
-        heads, items = joined(f"{self.kind}\0", self.owners), self.items.words.after_nul
-        tails = joined("\0", self.why)
-        at, starts, bounds = led(self.bounds, self.items.codes, tails=True)
-        numbers = np.arange(len(self))
-        at[starts] = numbers + len(items)
-        at[bounds[1:] - 1] = numbers + len(items) + len(heads)
-        return regrouped(pa.concat_arrays([items, heads, tails]).take(pa.array(at)), bounds)
-
     def one(self, number: int) -> WholeList:
         """A list by itself."""
         part = self.slice(number, number + 1)
         items = part.items.words.texts.take(pa.array(part.items.codes)).to_pylist()
         return WholeList(self.kind, self.owners[number].as_py(), items, part.why[0].as_py().decode())
-
-
-def led(bounds: Ints, codes: Ints, *, tails: bool = False) -> tuple[Ints, Ints, Ints]:
-    """Codes of lists with room before each list, and after it if `tails`.
-
-    Returns:
-        the codes, the places before the lists, and the bounds of the lists so lengthened.
-    """
-    extra = 2 if tails else 1
-    lists = np.arange(len(bounds), dtype=np.int64)
-    wider = bounds + extra * lists
-    at = np.empty(len(codes) + extra * (len(bounds) - 1), np.int64)
-    at[np.arange(len(codes)) + np.repeat(1 + extra * lists[:-1], np.diff(bounds))] = codes
-    return at, wider[:-1], wider
 
 
 def joined(*parts: Any) -> pa.Array:
@@ -184,7 +161,12 @@ def joined(*parts: Any) -> pa.Array:
 
 def bulk_strings(texts: pa.Array) -> pa.Array:
     """RESP bulk strings (https://redis.io/docs/latest/develop/reference/protocol-spec/#bulk-strings)."""
-    return joined("$", pc.binary_length(texts).cast(pa.string()), "\r\n", texts, "\r\n")
+    return joined(*bulk_parts(texts))
+
+
+def bulk_parts(texts: pa.Array) -> tuple[Any, ...]:
+    """What `joined` makes bulk strings of."""
+    return "$", pc.binary_length(texts).cast(pa.string()), "\r\n", texts, "\r\n"
 
 
 def spread(texts: pa.Array) -> tuple[Ints, memoryview]:

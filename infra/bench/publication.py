@@ -1,0 +1,161 @@
+"""Publication: a night from the lake into Redis, against the same commands packed beforehand through `redis-cli --pipe`.
+
+Ours is the whole of `publish_surface`: reading, checking, hashing, encoding, sending, reading back, the flip.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+
+from infra.bench import encodings, lists_lake
+from infra.bench.figures import Figure, in_turns, stopwatch
+from infra.bench.redis_server import server
+from infra.embedded.commands import say
+from infra.embedded.layout import HOME
+from jobs.publication.assembling import assemble
+from jobs.publication.door import open_redis
+from jobs.publication.encoding import encode
+from jobs.publication.loading import BATCH_LISTS, BATCH_ROWS
+from jobs.publication.partition import ListsPartition
+from jobs.publication.surface import publish_surface
+from lake.settings import Settings
+
+USERS = 200_000
+FEW_USERS = 50_000
+THROTTLED_PER_SECOND = 5_000
+READING_SECONDS = 6.0
+WORKERS = (1, 2, 4)
+VERSION = "20261122T000000Z-000000"
+
+FLOOR = (
+    "the server runs one command after the other and is the floor; beside it the publisher reads and checks the lake's "
+    "columns, makes the bytes, hashes every list, and reads every reply"
+)
+
+
+def measure(runs: int) -> list[Figure]:
+    """Speed, throttled and not, what readers notice, memory in Redis, and what ten times the users cost."""
+    with tempfile.TemporaryDirectory(prefix="bench-publication-") as place, server() as url:
+        folder = Path(place)
+        night = lists_lake.make(folder / "night", USERS, url)
+        few = lists_lake.make(folder / "few", FEW_USERS, url)
+        figures = [*_speed(night, folder / "raw.resp", runs), *_readers(night, few, runs), *encodings.measure(url)]
+        redis.Redis.from_url(url).flushall()
+        many = lists_lake.make(folder / "many", 10 * FEW_USERS, url)
+        return figures + _scaling(few, many, min(runs, 3))
+
+
+def _publish(settings: Settings, **changes: Any) -> float:
+    """Lists a second of one publication beside what serves."""
+    settings = settings.model_copy(update={**changes, "version_grace_seconds": 0})
+    with open_redis(settings) as client:
+        partition = ListsPartition(settings, lists_lake.DS)
+        done = publish_surface(settings, client, partition, lists_lake.SURFACE, force=True)
+    return sum(done.lists.values()) / done.seconds
+
+
+def _speed(night: Settings, raw: Path, runs: int) -> list[Figure]:
+    cli = shutil.which("redis-cli")
+    if cli is None:
+        say("publication: no redis-cli, so no reference for its speed; install Debian's redis-tools")
+        return []
+    _pack(night, raw)
+    client = redis.Redis.from_url(night.redis_url)
+    port = str(urlsplit(night.redis_url).port)
+
+    def piped() -> float:
+        client.flushall()
+        with raw.open("rb") as commands, stopwatch() as seconds:
+            subprocess.run([cli, "-p", port, "--pipe"], stdin=commands, stdout=subprocess.DEVNULL, check=True)
+            return USERS / seconds()
+
+    def ours(workers: int) -> float:
+        client.flushall()
+        return _publish(night, publish_workers=workers)
+
+    usual = Settings.model_fields["publish_workers"].default
+    found, reference, *others = in_turns(
+        runs,
+        lambda: ours(usual),
+        piped,
+        *(lambda n=n: ours(n) for n in WORKERS if n != usual),  # type: ignore[misc]
+    )
+    named = zip((n for n in WORKERS if n != usual), others, strict=True)
+    details = {"users": USERS, "k": lists_lake.K, "workers": usual}
+    details |= {f"lists_per_second_{n}_workers": round(median(values)) for n, values in named}
+    return [
+        Figure("publication", "lists/s", found, reference, "redis-cli --pipe", 0.35, floor=FLOOR, details=details),
+    ]
+
+
+def _pack(night: Settings, path: Path) -> None:
+    """The night's commands, as a publication sends them."""
+    with path.open("wb") as out:
+        for lists in assemble(ListsPartition(night, lists_lake.DS).batches(lists_lake.SURFACE)):
+            for part in lists.in_parts(BATCH_ROWS, BATCH_LISTS):
+                for commands in encode(part, lists_lake.SURFACE, VERSION):
+                    out.write(commands.wire())
+
+
+def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
+    """The time of a lookup while nothing is loaded, during a throttled load, and during one without a throttle."""
+    redis.Redis.from_url(night.redis_url).flushall()
+    _publish(few)
+    speeds: list[float] = []
+
+    def idle() -> float:
+        return _read(few.redis_url, None)
+
+    def throttled() -> float:
+        return _read(few.redis_url, lambda: speeds.append(_publish(few, publish_lists_per_second=THROTTLED_PER_SECOND)))
+
+    def unthrottled() -> float:
+        return _read(few.redis_url, lambda: _publish(night))
+
+    quiet, held, flooded = in_turns(runs, idle, throttled, unthrottled)
+    found, setting = tuple(speeds[-runs:]), (float(THROTTLED_PER_SECOND),) * runs
+    return [
+        Figure("publication, throttled", "lists/s", found, setting, "PUBLISH_LISTS_PER_SECOND"),
+        Figure("reader p99, throttled load", "us", held, quiet, "no load", 2.0, most=True),
+        Figure("reader p99, unthrottled load", "us", flooded, quiet, "no load", most=True),
+    ]
+
+
+def _read(url: str, meanwhile: Callable[[], object] | None) -> float:
+    """p99 of lookups by a process of its own, microseconds; `meanwhile` is called over and over until it ends."""
+    command = [sys.executable, "-m", "infra.bench.reader", url, str(READING_SECONDS), str(FEW_USERS)]
+    with subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True) as reader:
+        while meanwhile is not None and reader.poll() is None:
+            meanwhile()
+        told, _ = reader.communicate()
+        return float(json.loads(told)["p99_us"])
+
+
+def _scaling(few: Settings, many: Settings, runs: int) -> list[Figure]:
+    """Publications in processes of their own, so that the peak of each is its own."""
+    peaks: dict[str, list[float]] = {"few": [], "many": []}
+
+    def once(name: str, settings: Settings) -> float:
+        redis.Redis.from_url(settings.redis_url).flushall()
+        command = [sys.executable, "-m", "infra.bench.publish_once", str(settings.var), settings.redis_url]
+        told = json.loads(subprocess.run(command, cwd=HOME, stdout=subprocess.PIPE, check=True).stdout)
+        peaks[name].append(told["peak_mib"])
+        return float(told["seconds"])
+
+    short, long = in_turns(runs, lambda: once("few", few), lambda: once("many", many))
+    tenth = tuple(seconds / 10 for seconds in long)
+    against, details = f"{FEW_USERS:,} users", {"users": 10 * FEW_USERS}
+    peak = [tuple(peaks[name][-runs:]) for name in ("many", "few")]
+    return [
+        Figure("publication: time at 10 x users / 10", "s", tenth, short, against, 1.1, most=True, details=details),
+        Figure("publication: peak memory at 10 x users", "MiB", *peak, against, 1.1, most=True, details=details),
+    ]
