@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# All tests, the quick ones first, in one pytest so that its closing line counts everything. Threads are pinned: two
-# pools that each take all cores slow both down.
+# All tests in one pytest, so that its closing line counts everything, two files of them at a time: most wait for a JVM, a
+# server or Airflow. Threads are pinned: two pools that each take all cores slow both down.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 MKL_NUM_THREADS=2 TF_NUM_INTRAOP_THREADS=2 TF_NUM_INTEROP_THREADS=1
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 export TF_CPP_MIN_LOG_LEVEL=2 GX_ANALYTICS_ENABLED=false MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 export AWS_EC2_METADATA_DISABLED=true
 # What was given for `make run` or another stack is not for the tests.
 unset VAR SOURCE DATA LAKE_ROOT SURFACES MERCHANDISING PSEUDONYMISE USER_KEY USER_KEY_FILE REDIS_URL MLFLOW_TRACKING_URI
 unset AIRFLOW_PORT MLFLOW_PORT POSTGRES_PORT REDIS_PORT STOREFRONT_PORT STOREFRONT_EXTENSIONS MAX_AGE_SECONDS
-exec .venv/bin/python -m pytest --durations=15 "$@"
+exec .venv/bin/python -m pytest --numprocesses="${TEST_PROCESSES:-2}" --dist=loadfile --durations=15 "$@"

@@ -1,5 +1,6 @@
 """The lists job on a small shop with planted tastes, with a real bundle without models: own items and popular ones."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 from deltalake.exceptions import CommitFailedError
+from pyspark.sql import SparkSession
 
 from jobs.lists import active_users, lists, make
 from jobs.publication.partition import ListsPartition
@@ -196,10 +198,12 @@ def test_batches_do_not_change_the_lists(house: Settings, monkeypatch: pytest.Mo
     assert make(house, bundle, "1", snapshot, shown, users).equals(whole)
 
 
-def test_spark_makes_the_same_lists(house: Settings) -> None:
+def test_spark_makes_the_same_lists(house: Settings, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.lists_on_spark.session", lambda *_: nullcontext(spark))
+    monkeypatch.setattr("jobs.lists.BATCH_USERS", 40)
     here = lists(house, DS)
     before = whole(house)
-    there = lists(house.model_copy(update={"scoring": "spark", "spark_master": "local[2]"}), DS)
+    there = lists(house.model_copy(update={"scoring": "spark"}), DS)
     assert {**there, "data_docs": ""} == {**here, "data_docs": ""}
     assert whole(house).equals(before)
     assert not list(Path(house.lake_root, "_staging").iterdir()), "what was staged is gone"
