@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.partitions import replace_days
-from jobs.spark import conform, read, session
+from jobs.spark import conform, described, read, session
 from lake.clock import Cutoff, DayRange, day_end, shift
 from lake.columns import Columns as C
 from lake.settings import Settings
@@ -96,17 +96,16 @@ class AsOf:
         """How many actor days there are, and the actors that are bots; one pass."""
         actor = F.coalesce(C.USER_ID, C.SESSION_ID)
         busy = F.col("n") > self.settings.bot_events_a_day
-        row = (
-            self.events.where(actor.isNotNull())
-            .groupBy(actor.alias("actor"), AGE)
-            .agg(F.count("*").alias("n"))
-            .agg(
-                F.count("*").alias("days"),
-                F.percentile_approx("n", 0.5).alias("median"),
-                F.collect_list(F.when(busy, F.struct("actor", "n"))).alias("busy"),
-            )
-            .first()
+        actor_days = (
+            self.events.where(actor.isNotNull()).groupBy(actor.alias("actor"), AGE).agg(F.count("*").alias("n"))
         )
+        crowd = actor_days.agg(
+            F.count("*").alias("days"),
+            F.percentile_approx("n", 0.5).alias("median"),
+            F.collect_list(F.when(busy, F.struct("actor", "n"))).alias("busy"),
+        )
+        with described(self.spark, "look-back"):
+            row = crowd.first()
         assert row is not None
         limit = BOT_MULTIPLE * (row["median"] or 0)
         return row["days"], frozenset(each["actor"] for each in row["busy"] if each["n"] > limit)
@@ -140,9 +139,11 @@ class AsOf:
         """One row a known shopper and item touched in 90 days: `n` events, `bought`."""
         recent = self.events.where((F.col(AGE) < 90) & F.col(C.USER_ID).isNotNull())
         return self.keep(
-            recent.groupBy(C.USER_ID, C.ITEM_ID).agg(
-                F.count("*").alias("n"), F.max(F.col(C.EVENT_TYPE) == "purchase").alias("bought")
-            )
+            # Few shoppers touch an item twice, so rows move before they are counted; placed by shopper, whatever is
+            # made of them for a shopper moves nothing more.
+            recent.repartition(C.USER_ID)
+            .groupBy(C.USER_ID, C.ITEM_ID)
+            .agg(F.count("*").alias("n"), F.max(F.col(C.EVENT_TYPE) == "purchase").alias("bought"))
         )
 
 

@@ -1,13 +1,10 @@
 """From rows as delivered to typed events: map, type, canonicalise, pseudonymise, and say why a row is refused.
 
-Everything here is a Spark SQL expression, so no row passes through Python; only ids that are not plain ASCII are
-normalised (NFC) by an Arrow function, because Spark has none.
+Everything here is a Spark SQL expression, so no row passes through Python.
 """
 
 import hashlib
-import unicodedata
 
-import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -29,7 +26,7 @@ BLOCK = 64
 
 
 def canonical(text: Column) -> Column:
-    """Trimmed text; empty is NULL. (NFC is `normalise`'s part.)"""
+    """Trimmed text; empty is NULL. (NFC is `normalised`'s part.)"""
     trimmed = F.regexp_replace(text, r"^[\s\p{Z}\p{Cc}]+|[\s\p{Z}\p{Cc}]+$", "")
     return F.when(trimmed != "", trimmed)
 
@@ -90,22 +87,13 @@ def _target(source: Source, name: str) -> Column:
     return value.cast("string")
 
 
-def normalise(frame: DataFrame) -> DataFrame:
-    """Ids in Unicode form NFC, so that forms that look the same are the same id.
+def normalised(text: Column) -> Column:
+    """Text in Unicode form NFC, so that forms that look the same are the same id.
 
-    One aggregation asks whether any id is not ASCII; only then do ids pass through Arrow.
+    Spark has no function for it, but carries ICU, which is called by reflection, so only for text beyond ASCII.
     """
-    columns = [f"m_{name}" for name in IDS]
-    odd = F.max(F.greatest(*[F.coalesce(F.col(c).rlike(r"[^\x00-\x7F]"), F.lit(False)).cast("int") for c in columns]))
-    if not frame.agg(odd).first()[0]:
-        return frame
-
-    @F.arrow_udf("string")
-    def nfc(ids: pa.Array) -> pa.Array:
-        # Not pyarrow's utf8_normalize: its NFC decomposes and does not compose.
-        return pa.array([None if x is None else unicodedata.normalize("NFC", x) for x in ids.to_pylist()], pa.string())
-
-    return frame.select(*[nfc(F.col(c)).alias(c) if c in columns else F.col(c) for c in frame.columns])
+    composed = F.reflect(F.lit("com.ibm.icu.text.Normalizer"), F.lit("compose"), text, F.lit(False))
+    return F.when(F.octet_length(text) != F.char_length(text), composed).otherwise(text)
 
 
 def typed(frame: DataFrame, source: Source, settings: Settings) -> DataFrame:
@@ -116,13 +104,9 @@ def typed(frame: DataFrame, source: Source, settings: Settings) -> DataFrame:
     Args:
         frame: what `mapped` gives.
     """
-    frame = frame.select(
-        *[
-            canonical(F.col(c)).alias(c) if c in {f"m_{n}" for n in (*IDS, *TEXTS, C.EVENT_TYPE)} else F.col(c)
-            for c in frame.columns
-        ]
-    )
-    frame = normalise(frame)
+    trimmed = {f"m_{name}" for name in (*IDS, *TEXTS, C.EVENT_TYPE)}
+    frame = frame.select(*[canonical(F.col(c)).alias(c) if c in trimmed else F.col(c) for c in frame.columns])
+    frame = frame.withColumns({f"m_{name}": normalised(F.col(f"m_{name}")) for name in IDS})
     for name in NUMBERS:
         frame = frame.withColumn(name, F.expr(f"try_cast(m_{name} as double)"))
     kinds = source.events.event_types

@@ -43,12 +43,12 @@ def co_visitation(known: AsOf) -> DataFrame:
     Ties are settled by the number of baskets, then by the partner's id.
     """
     numbers = known.keep(_numbered(known.human_events))
-    touched = known.keep(known.human_events.join(F.broadcast(numbers), C.ITEM_ID).drop(C.ITEM_ID))
+    touched = known.keep(_touched(known.human_events.join(F.broadcast(numbers), C.ITEM_ID)))
     fewest = 2 if known.actor_days >= LARGE_LOG else 1
     half_life = known.settings.co_visitation_half_life_days
     baskets = _baskets(known, touched, fewest, half_life)
     best = _strongest(baskets, fewest, "together", "bought").unionByName(
-        _strongest(_successions(touched, fewest, half_life), fewest, "next")
+        _strongest(_successions(known, touched, fewest, half_life), fewest, "next")
     )
     names = F.broadcast(numbers)
     rows = best.join(names.withColumnRenamed("item", "a"), "a").join(
@@ -63,6 +63,29 @@ def _numbered(events: DataFrame) -> DataFrame:
     return items.withColumn("item", F.row_number().over(Window.orderBy(C.ITEM_ID)).cast("long"))
 
 
+def _touched(events: DataFrame) -> DataFrame:
+    """Events as numbers only, which are cheap to keep and to group by.
+
+    64-bit hashes stand for basket and shopper: a collision would only merge the two.
+
+    Args:
+        events: with `item`, the item's number.
+
+    Returns:
+        item, `basket` (NULL where nobody knows whose event it is), `user` (NULL: anonymous), `bought` 0 or 1,
+        `t` (microseconds since 1970), age.
+    """
+    basket = F.coalesce(F.concat(F.lit("s"), C.SESSION_ID), F.concat(F.lit("u"), F.col(AGE), F.lit(":"), C.USER_ID))
+    return events.select(
+        "item",
+        F.when(basket.isNotNull(), F.xxhash64(basket)).alias("basket"),
+        F.when(F.col(C.USER_ID).isNotNull(), F.xxhash64(C.USER_ID)).alias("user"),
+        (F.col(C.EVENT_TYPE) == "purchase").cast("long").alias("bought"),
+        F.unix_micros(C.EVENT_TS).alias("t"),
+        AGE,
+    )
+
+
 def _decay(half_life: int) -> Column:
     """2 ** (-age / half-life) in whole millionths, at least one."""
     return F.greatest(F.round(F.pow(F.lit(0.5), F.col(AGE) / half_life) * WHOLE), F.lit(1)).cast("long")
@@ -74,20 +97,16 @@ def _cosine(pair: Column, left: Column, right: Column) -> Column:
 
 def _baskets(known: AsOf, touched: DataFrame, fewest: int, half_life: int) -> DataFrame:
     """`together` and `bought` of a, b, both directions; one pass over the pairs of a basket."""
-    basket = F.coalesce(F.concat(F.lit("s"), C.SESSION_ID), F.concat(F.lit("u"), F.col(AGE), F.lit(":"), C.USER_ID))
     lines = (
-        touched.withColumn("basket", basket)
-        .where(F.col("basket").isNotNull())
+        touched.where(F.col("basket").isNotNull())
+        # Placed by basket at once: the two groupings that follow then move nothing.
+        .repartition("basket")
         .groupBy("basket", "item")
-        .agg(
-            F.max((F.col(C.EVENT_TYPE) == "purchase").cast("long")).alias("bought"),
-            F.max(C.EVENT_TS).alias("last"),
-            F.min(AGE).alias(AGE),
-        )
+        .agg(F.max("bought").alias("bought"), F.max("t").alias("last"), F.min(AGE).alias(AGE))
     )
     # A line is the item's number with the lowest bit saying "bought"; sorted, so that a pair is (smaller, larger).
     line = (F.col("item") * 2 + F.col("bought")).alias("line")
-    newest_first = F.struct((-F.col("bought")).alias("p"), (-F.unix_micros("last")).alias("t"), line)
+    newest_first = F.struct((-F.col("bought")).alias("p"), (-F.col("last")).alias("t"), line)
     kept = F.slice(F.sort_array(F.collect_list(newest_first)), 1, BASKET_ITEMS)
     coded = F.sort_array(kept["line"])
     baskets = known.keep(
@@ -140,18 +159,19 @@ def _both_ways(pairs: DataFrame) -> DataFrame:
 def _strongest(pairs: DataFrame, fewest: int, *relations: str) -> DataFrame:
     """relation, a, b, weight, pairs, rank of the PARTNERS strongest of every `a`.
 
-    Sorting an array an item is half the work of a window over rows, because the rows stay numbers.
+    A heap of PARTNERS an item and partition: no more than that is moved, and none grows with the catalogue.
 
     Args:
         pairs: a, b and, for every relation, its weight `<relation>` and number of baskets `<relation>_n`.
     """
-    lists = []
+    partners = {}
     for relation in relations:
         n = F.col(f"{relation}_n")
         partner = F.struct(F.col(relation).alias("w"), n.alias("n"), (-F.col("b")).alias("b"))
-        ordered = F.sort_array(F.collect_list(F.when(n >= fewest, partner)), asc=False)
-        lists.append(F.slice(ordered, 1, PARTNERS).alias(relation))
-    ranked = pairs.groupBy("a").agg(*lists)
+        partners[relation] = F.when(n >= fewest, partner)
+    # Columns first: inside an aggregate the struct would be interpreted, twice a row.
+    each = pairs.select("a", *[partner.alias(relation) for relation, partner in partners.items()])
+    ranked = each.groupBy("a").agg(*[F.max_by(name, name, PARTNERS).alias(name) for name in relations])
     named = F.array(*[F.struct(F.lit(name).alias("name"), F.col(name).alias("list")) for name in relations])
     each = ranked.select("a", F.explode(named).alias("of"))
     return each.select(F.col("of.name").alias(C.RELATION), "a", F.posexplode("of.list").alias("place", "best")).select(
@@ -177,41 +197,42 @@ def _with_norms(pairs: DataFrame, norms: DataFrame, *columns: str) -> DataFrame:
     return pairs
 
 
-def _successions(touched: DataFrame, fewest: int, half_life: int) -> DataFrame:
+def _successions(known: AsOf, touched: DataFrame, fewest: int, half_life: int) -> DataFrame:
     """`next`: what a shopper touched within 7 days after an item, by up to 5 moments; each shopper counts once a pair.
 
     The weight of a pair is, over shoppers, the sum of the best decay / moments between; an item's own weight the sum
     of its best decays, so a pair's cosine is at most 1.
     """
-    first = (
-        touched.where(F.col(C.USER_ID).isNotNull())
-        # A 64-bit hash stands for the shopper: cheaper keys, and a collision would only merge two shoppers' steps.
-        .groupBy(F.xxhash64(C.USER_ID).alias(C.USER_ID), "item", AGE)
-        .agg(F.unix_micros(F.min(C.EVENT_TS)).alias("t"))
+    first = known.keep(
+        touched.where(F.col("user").isNotNull())
+        # Placed by shopper at once: the groupings by shopper and the window that follow then move nothing.
+        .repartition("user")
+        .groupBy("user", "item", AGE)
+        .agg(F.min("t").alias("t"))
     )
-    moments = first.groupBy(C.USER_ID, "t").agg(
+    moments = first.groupBy("user", "t").agg(
         F.slice(F.sort_array(F.collect_list("item")), 1, BASKET_ITEMS).alias("items"), F.min(AGE).alias(AGE)
     )
-    moments = moments.select(C.USER_ID, "t", "items", _decay(half_life).alias("w"))
-    ahead = Window.partitionBy(C.USER_ID).orderBy("t").rowsBetween(1, NEXT_STEPS)
+    moments = moments.select("user", "t", "items", _decay(half_life).alias("w"))
+    ahead = Window.partitionBy("user").orderBy("t").rowsBetween(1, NEXT_STEPS)
     steps = moments.withColumn("later", F.collect_list(F.struct("t", "items", "w")).over(ahead))
-    near = steps.select(C.USER_ID, "t", "items", F.posexplode("later").alias("gap", "then")).where(
+    near = steps.select("user", "t", "items", F.posexplode("later").alias("gap", "then")).where(
         F.col("then.t") - F.col("t") <= NEXT_DAYS * MICROS_A_DAY
     )
     weight = F.greatest(F.floor(F.col("then.w") / (F.col("gap") + 1)), F.lit(1)).cast("long")
-    spread = near.select(C.USER_ID, "items", F.col("then.items").alias("others"), weight.alias("w"))
-    spread = spread.select(C.USER_ID, "w", "others", F.explode("items").alias("a"))
-    spread = spread.select(C.USER_ID, "w", "a", F.explode("others").alias("b")).where(F.col("a") != F.col("b"))
+    spread = near.select("user", "items", F.col("then.items").alias("others"), weight.alias("w"))
+    spread = spread.select("user", "w", "others", F.explode("items").alias("a"))
+    spread = spread.select("user", "w", "a", F.explode("others").alias("b")).where(F.col("a") != F.col("b"))
     key = F.shiftleft("a", 32) + F.col("b")
     counted = (
-        spread.groupBy(C.USER_ID, key.alias("key"))
+        spread.groupBy("user", key.alias("key"))
         .agg(F.max("w").alias("w"))
         .groupBy("key")
         .agg(F.count("*").alias("n"), F.sum("w").alias("w"))
         .where(F.col("n") >= fewest)
     )
     norms = (
-        first.groupBy(C.USER_ID, "item")
+        first.groupBy("user", "item")
         .agg(F.min(AGE).alias(AGE))
         .groupBy("item")
         .agg(F.sum(_decay(half_life)).alias("own"))

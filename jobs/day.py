@@ -27,6 +27,7 @@ from lake.errors import BadInput
 from lake.settings import Settings
 from models.config import TrainingConfig
 from models.windows import Windows
+from validation import data_docs
 from validation.gate import GateReport, gate
 
 log = logging.getLogger("nightshelf.day")
@@ -76,12 +77,13 @@ def run(
     wanted = {*as_of, *([days.last] if days and with_features else [])}
     steps = Steps((2 if days else 0) + len(wanted))
     result: dict[str, Any] = {}
-    if days:
-        result |= _events(spark, settings, days, steps)
-        if for_training:
-            wanted |= _for_training(settings, days.last)
-            steps.total = 2 + len(wanted)
-    result["features"] = {day.isoformat(): _features(spark, settings, day, steps) for day in sorted(wanted)}
+    with data_docs.one_index(settings):
+        if days:
+            result |= _events(spark, settings, days, steps)
+            if for_training:
+                wanted |= _for_training(settings, days.last)
+                steps.total = 2 + len(wanted)
+        result["features"] = {day.isoformat(): _features(spark, settings, day, steps) for day in sorted(wanted)}
     result["gates"] = {r.name: {"success": r.success, "warnings": len(r.warnings)} for r in steps.reports}
     result["data_docs"] = steps.reports[-1].docs_url if steps.reports else None
     return result

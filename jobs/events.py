@@ -20,7 +20,7 @@ from jobs.cleaning import ATTRIBUTES, RAW, analyse, mapped, typed
 from jobs.cli import day_job
 from jobs.items import sightings
 from jobs.partitions import Held, hold, replace_days
-from jobs.spark import schema, session
+from jobs.spark import described, schema, session
 from lake import mapping
 from lake.clock import DayRange
 from lake.columns import Columns as C
@@ -80,8 +80,10 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
     refused = rows.where(F.col(C.REASON).isNotNull()).where(F.col(landed.DELIVERY_DS).isin(keys))
     refused = refused.withColumn(C.DS, F.col(landed.DELIVERY_DS)).withColumn(C.ROW, F.col(RAW))
     good = rows.where(F.col(C.REASON).isNull()).where(F.col(C.DS).isin(target.keys()))
-    unique = deduplicate(identified(good)).select(*TABLES["events"].column_names, *ATTRIBUTES).localCheckpoint()
-    counts, tally, found = _counts(rows, unique, keys)
+    unique = deduplicate(identified(good)).select(*TABLES["events"].column_names, *ATTRIBUTES)
+    unique = unique.localCheckpoint(eager=False)
+    with described(spark, "clean"):
+        counts, tally, found = _counts(rows, unique, keys)
     counts |= columns
     quarantine = hold(settings, "quarantine", refused)
     rows.unpersist()

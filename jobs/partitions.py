@@ -19,7 +19,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.spark import conform, uri
+from jobs.spark import conform, described, uri
 from lake import storage
 from lake.columns import Columns as C
 from lake.errors import Unavailable
@@ -59,9 +59,13 @@ def hold(settings: Settings, name: str, frame: DataFrame, *, checkpointed: bool 
     """
     table = TABLES[name]
     frame = conform(frame, table)
-    if not checkpointed:
-        # Not a cache: a Delta write looks the long plan up again, misses the cache and makes the rows anew.
-        frame = frame.localCheckpoint()
+    with described(frame.sparkSession, name):
+        # Lazy: the rows are made and kept as `_small` counts them, in one job. Not a cache: a Delta write looks the
+        # long plan up again, misses the cache and makes the rows anew.
+        return _held(settings, table, frame if checkpointed else frame.localCheckpoint(eager=False))
+
+
+def _held(settings: Settings, table: Table, frame: DataFrame) -> Held:
     if not _small(settings, table, frame):
         hashes = frame.withColumn(HASH, _row_hash(table)).groupBy(C.DS)
         sums = hashes.agg(F.count("*").alias("n"), F.sum(F.col(HASH).cast("decimal(38,0)")).alias("h")).collect()

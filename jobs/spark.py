@@ -82,10 +82,14 @@ def build_session(settings: Settings, name: str) -> SparkSession:
         .config("spark.sql.sources.parallelPartitionDiscovery.parallelism", "8")
         .config("spark.sql.shuffle.partitions", str(settings.spark_shuffle_partitions))
         .config("spark.default.parallelism", str(settings.spark_shuffle_partitions))
+        # A day's queries have some hundreds of generated classes. In the default cache, 100, the next day finds none.
+        .config("spark.sql.codegen.cache.maxEntries", "2000")
         .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
         .config("spark.sql.warehouse.dir", str((settings.var / "spark-warehouse").absolute()))
     )
+    for key, value in local_options(settings).items():
+        builder = builder.config(key, value)
     for key, value in s3_options(settings).items():
         builder = builder.config(f"spark.hadoop.{key}", value)
     spark = builder.getOrCreate()
@@ -96,6 +100,20 @@ def build_session(settings: Settings, name: str) -> SparkSession:
 def _java_options(settings: Settings) -> str:
     shared = f" -XX:SharedArchiveFile={CLASS_ARCHIVE} -Xlog:cds=off" if CLASS_ARCHIVE.is_file() else ""
     return f"-Duser.timezone=UTC {settings.spark_java_options}{shared}"
+
+
+def local_options(settings: Settings) -> dict[str, str]:
+    """What a single process does without; a cluster keeps Spark's own defaults."""
+    if not settings.spark_master.startswith("local"):
+        return {}
+    return {
+        # To learn the sizes of every shuffle before it plans on makes each one a job; few partitions need no new plan.
+        "spark.sql.adaptive.enabled": "false",
+        # Guards stages that are made again after the loss of an executor, of which there is one.
+        "spark.sql.shuffle.orderIndependentChecksum.enabled": "false",
+        # What is kept, is kept for the minutes of a day, and read several times.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    }
 
 
 def s3_options(settings: Settings) -> dict[str, str]:
@@ -123,6 +141,18 @@ def session(settings: Settings, name: str) -> Iterator[SparkSession]:
         yield spark
     finally:
         spark.stop()
+
+
+@contextmanager
+def described(spark: SparkSession, text: str) -> Iterator[None]:
+    """Name the Spark jobs that this thread starts in the block, for Spark's UI and for `infra.bench.spark_profile`."""
+    context = spark.sparkContext
+    context.setJobDescription(text)
+    try:
+        yield
+    finally:
+        # Spark takes None for no description; the annotation of PySpark does not say so.
+        context.setLocalProperty("spark.job.description", None)  # type: ignore[arg-type]
 
 
 def uri(settings: Settings, name: str) -> str:

@@ -120,8 +120,12 @@ def read(
         predicate.append((C.DS, ">=", start))
     if end is not None:
         predicate.append((C.DS, "<=", end))
+    # What partitions tell leaves files out before anything is made of them: a year has hundreds.
+    by = TABLES[name].partition_by
+    partitions, others = ([each for each in predicate if (each[0] in by) is inside] for inside in (True, False))
     known = {column.name for column in table.schema().fields}
-    data = table.to_pyarrow_table(columns=[name for name in wanted.names if name in known], filters=predicate or None)
+    present = [column for column in wanted.names if column in known]
+    data = table.to_pyarrow_table(columns=present, partitions=partitions or None, filters=others or None)
     for name in wanted.names:
         if name not in known:  # written before the column was there
             data = data.append_column(name, pa.nulls(len(data), schema.field(name).type))

@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from lake.settings import Settings
 SITE = "nightshelf"
 _TURN = threading.Lock()
 """Great Expectations keeps one current context a process: threads take turns too."""
+_WAITING: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("waiting", default=None)
+"""Context and identifier of the results whose index is still to be made; None where each gate makes it."""
 
 
 def folder(settings: Settings) -> Path:
@@ -42,6 +45,21 @@ def turn(settings: Settings) -> Iterator[None]:
     with _TURN, (results(settings).parent / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def one_index(settings: Settings) -> Iterator[None]:
+    """Make the site's first page once, after the gates of the block: it reads every result that is kept."""
+    waiting: list[tuple[Any, Any]] = []
+    token = _WAITING.set(waiting)
+    try:
+        yield
+    finally:
+        _WAITING.reset(token)
+        if waiting:
+            with turn(settings):
+                context, identifier = waiting[-1]
+                context.build_data_docs(resource_identifiers=[identifier])
 
 
 def project(settings: Settings) -> Any:
@@ -86,7 +104,7 @@ def project(settings: Settings) -> Any:
 
 
 def publish(context: Any, suite: str, run: Any, batch: str, settings: Settings) -> str:
-    """Write the page of one run of a suite and the index; drop all but the newest `data_docs_runs` results.
+    """Write the page of one run of a suite and the index (see `one_index`); drop all but the newest results.
 
     Args:
         run: Great Expectations' run identifier.
@@ -102,7 +120,10 @@ def publish(context: Any, suite: str, run: Any, batch: str, settings: Settings) 
 
     prune(settings, settings.data_docs_runs)
     identifier = ValidationResultIdentifier(ExpectationSuiteIdentifier(suite), run, batch)
-    context.build_data_docs(resource_identifiers=[identifier])
+    waiting = _WAITING.get()
+    context.build_data_docs(resource_identifiers=[identifier], build_index=waiting is None)
+    if waiting is not None:
+        waiting.append((context, identifier))
     return str(context.get_docs_sites_urls(resource_identifier=identifier)[0]["site_url"])
 
 

@@ -57,8 +57,7 @@ def fit(
     """
     import tensorflow as tf
 
-    from models.candidates.two_tower_fit import KeepBest, StopAtNan, batches, held_out_batch
-    from models.candidates.two_tower_model import TwoTowerModel
+    from models.candidates.two_tower_fit import KeepBest, StopAtNan, batches, compiled, held_out_batch
 
     folder, started = workdir / name, time.monotonic()
     done = folder / "done.json"
@@ -68,8 +67,7 @@ def fit(
     data, size = _read(workdir / f"{name}.npz"), config.two_tower
     tf.keras.utils.set_random_seed(config.seed)
     with device.strategy.scope():
-        model = TwoTowerModel(data, size, device.compute_dtype)
-        model.compile(optimizer=tf.keras.optimizers.legacy.Adam(size.learning_rate))
+        model = compiled(data, size, device)
     if before is not None:
         model.start_from(_read(workdir / before / "arrays.npz"), data)
     best = KeepBest(folder, held_out_batch(data, size), data, size.patience if epochs is None else None, watch)

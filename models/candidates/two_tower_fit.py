@@ -11,8 +11,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lake.errors import BadInput
+from models.candidates.two_tower_model import TwoTowerModel
 from models.candidates.two_tower_sampling import step_size
 from models.config import TwoTowerConfig
+from models.device import Device
 
 log = logging.getLogger("nightshelf.two_tower")
 
@@ -21,6 +23,18 @@ Watch = Callable[[int, float], None]
 """Told after each epoch its number, from 1, and the held-out recall; what it raises ends the training."""
 RECALL_AT = 100
 MAX_HELD_OUT = 4000
+
+
+def compiled(data: Arrays, config: TwoTowerConfig, device: Device) -> TwoTowerModel:
+    """The model with its optimiser, from random weights; call it in the device's strategy scope."""
+    model = TwoTowerModel(data, config, device.compute_dtype)
+    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate, gradient_transformers=[_dense]))
+    return model
+
+
+def _dense(gradients: list[tuple[Any, tf.Variable]]) -> list[tuple[tf.Tensor, tf.Variable]]:
+    """Gradients of whole tables: Adam moves every row of them at any step, and does it fastest in one fused pass."""
+    return [(tf.convert_to_tensor(gradient), weights) for gradient, weights in gradients]
 
 
 def batches(data: Arrays, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:

@@ -112,7 +112,12 @@ class TwoTowerModel(tfrs.models.Model):
             score = tf.where(weight > 0, tf.reshape(score, tf.shape(past)), NOTHING)
             weight *= tf.exp(score - tf.reduce_max(score, axis=1, keepdims=True))
             weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1e-12)
-        return tf.einsum("ijk,ij->ik", tf.gather(vectors, past), weight)
+        # A sparse product: to gather a vector an event, and to scatter its gradient back, moves fifty times as much.
+        count, events = tf.unstack(tf.shape(past))
+        places = tf.stack([tf.repeat(tf.range(count), events), tf.reshape(past, [-1])], axis=1)
+        shape = tf.cast([count, tf.shape(vectors)[0]], tf.int64)
+        weights = tf.SparseTensor(tf.cast(places, tf.int64), tf.reshape(weight, [-1]), shape)
+        return tf.sparse.sparse_dense_matmul(weights, vectors)
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         targets = inputs["target"]

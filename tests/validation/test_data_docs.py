@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from lake.errors import GateFailed
 from lake.settings import Settings
 from tests.validation.planted import DAY, changed, lists, table
-from validation.data_docs import folder, prune, results
+from validation.data_docs import folder, one_index, prune, results
 from validation.gate import validate
 
 WRITER = """
 import sys
 from pathlib import Path
+from lake.errors import GateFailed
 from lake.settings import Settings
 from tests.validation.planted import DAY, lists, table
 from validation.gate import gate
@@ -44,6 +46,30 @@ def test_two_processes_at_once_leave_every_page_and_write_nowhere_else(tmp_path:
     assert all(Path(url.removeprefix("file://")).is_file() for url in pages)
     assert index.rstrip().endswith("</html>")
     assert list(home.rglob("*")) == []
+
+
+@pytest.mark.integration
+def test_several_gates_make_one_index_also_when_one_stops_the_line(tmp_settings: Settings) -> None:
+    index, pages = folder(tmp_settings) / "index.html", []
+
+    def validated() -> None:
+        report = validate("lists", table("lists", lists()), DAY, settings=tmp_settings, context={"list_length": 5})
+        pages.append(Path(report.docs_url.removeprefix("file://")))
+
+    def stopped() -> None:
+        with one_index(tmp_settings):
+            validated()
+            validated()
+            assert all(page.is_file() for page in pages)
+            assert not index.exists()
+            raise GateFailed("stopped")
+
+    with pytest.raises(GateFailed, match="stopped"):
+        stopped()
+    assert all(str(page.relative_to(folder(tmp_settings))) in index.read_text() for page in pages)
+    index.unlink()
+    validated()
+    assert index.is_file()
 
 
 def test_prune_keeps_the_newest_of_all_suites(tmp_settings: Settings) -> None:
