@@ -1,4 +1,4 @@
-"""Publication: a night from the lake into Redis, against the same commands packed beforehand through `redis-cli --pipe`.
+"""Publication: a night from the lake into Redis, against the same commands, ready packed, through `redis-cli --pipe`.
 
 Ours is the whole of `publish_surface`: reading, checking, hashing, encoding, sending, reading back, the flip.
 """
@@ -56,7 +56,7 @@ def measure(runs: int) -> list[Figure]:
 
 def _publish(settings: Settings, **changes: Any) -> float:
     """Lists a second of one publication beside what serves."""
-    settings = settings.model_copy(update={**changes, "version_grace_seconds": 0})
+    settings = settings.model_copy(update=changes)
     with open_redis(settings) as client:
         partition = ListsPartition(settings, lists_lake.DS)
         done = publish_surface(settings, client, partition, lists_lake.SURFACE, force=True)
@@ -108,18 +108,16 @@ def _pack(night: Settings, path: Path) -> None:
 
 def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
     """The time of a lookup while nothing is loaded, during a throttled load, and during one without a throttle."""
-    redis.Redis.from_url(night.redis_url).flushall()
-    _publish(few)
     speeds: list[float] = []
 
     def idle() -> float:
-        return _read(few.redis_url, None)
+        return _read(few)
 
     def throttled() -> float:
-        return _read(few.redis_url, lambda: speeds.append(_publish(few, publish_lists_per_second=THROTTLED_PER_SECOND)))
+        return _read(few, lambda: speeds.append(_publish(few, publish_lists_per_second=THROTTLED_PER_SECOND)))
 
     def unthrottled() -> float:
-        return _read(few.redis_url, lambda: _publish(night))
+        return _read(few, lambda: _publish(night))
 
     quiet, held, flooded = in_turns(runs, idle, throttled, unthrottled)
     found, setting = tuple(speeds[-runs:]), (float(THROTTLED_PER_SECOND),) * runs
@@ -130,9 +128,11 @@ def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
     ]
 
 
-def _read(url: str, meanwhile: Callable[[], object] | None) -> float:
+def _read(served: Settings, meanwhile: Callable[[], object] | None = None) -> float:
     """p99 of lookups by a process of its own, microseconds; `meanwhile` is called over and over until it ends."""
-    command = [sys.executable, "-m", "infra.bench.reader", url, str(READING_SECONDS), str(FEW_USERS)]
+    redis.Redis.from_url(served.redis_url).flushall()
+    _publish(served)
+    command = [sys.executable, "-m", "infra.bench.reader", served.redis_url, str(READING_SECONDS), str(FEW_USERS)]
     with subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True) as reader:
         while meanwhile is not None and reader.poll() is None:
             meanwhile()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,7 @@ class Loading:
             arrived, flying = wait(flying, timeout=1.0, return_when=FIRST_COMPLETED)
             for each in arrived:
                 each.result().into(loaded)
-            self._heartbeat()
+            self._patiently(lambda _: self._heartbeat())
             now = time.monotonic()
             if now - self._told >= PROGRESS_SECONDS:
                 self._told = now
@@ -120,22 +121,24 @@ class Loading:
             if self._stopped.is_set():
                 break
             stop = min(start + step, len(batch))
-            self._send([each.slice(start, stop) for each in commands])
+            burst = [each.slice(start, stop) for each in commands]
+            self._patiently(partial(self._send_once, burst))
             self._pace.wait(stop - start)
         return _Delivered.of(batch)
 
-    def _send(self, burst: list[Commands]) -> None:
-        for attempt, pause in enumerate((*RECONNECT_SECONDS, None)):
+    def _patiently(self, attempt: Callable[[bool], None]) -> None:
+        """Try until Redis is there; the argument of `attempt` is whether it was tried before."""
+        for number, pause in enumerate((*RECONNECT_SECONDS, None)):
             try:
-                return self._send_once(burst, again=attempt > 0)
+                return attempt(number > 0)
             except RECONNECT as error:
                 if pause is None or self._stopped.is_set():
                     raise
-                log.warning("%s: lost Redis (%s); sending the batch again in %.1f s", self._surface, error, pause)
+                log.warning("%s: lost Redis (%s); trying again in %.1f s", self._surface, error, pause)
                 self._stopped.wait(pause)
         return None
 
-    def _send_once(self, burst: list[Commands], *, again: bool) -> None:
+    def _send_once(self, burst: list[Commands], again: bool) -> None:
         """Send, and hold every reply against what it should be. `again` drops what a first try may have left."""
         pushes = burst[0]
         try:

@@ -3,6 +3,9 @@
 import threading
 import time
 
+SLACK_SECONDS = 0.2
+"""How far a publication that fell behind may catch up at full speed."""
+
 
 class Pace:
     """Deals out time: `per_second` lists a second over all callers, 0 = as fast as it goes."""
@@ -21,6 +24,6 @@ class Pace:
         if not self.per_second:
             return
         with self._lock:
-            self._free = max(self._free, time.monotonic()) + lists / self.per_second
+            self._free = max(self._free, time.monotonic() - SLACK_SECONDS) + lists / self.per_second
             due = self._free
         self._stopped.wait(max(0.0, due - time.monotonic()))

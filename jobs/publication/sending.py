@@ -41,7 +41,7 @@ class Sender:
             redis.exceptions.ConnectionError, redis.exceptions.TimeoutError: the connection was lost on the way.
         """
         routes = [route for commands in batch for route in self._routes(commands)]
-        strays: list[bytes] = []
+        strays: list[Commands] = []
         with ExitStack() as open_now:
             connections: dict[int, Any] = {}
             for node, _ in routes:
@@ -50,9 +50,9 @@ class Sender:
             for node, commands in routes:
                 connections[id(node)].send_packed_command([commands.wire()])
             for node, commands in routes:
-                strays += _read(connections[id(node)], commands)
-        for packed in strays:
-            self._redis.execute_command(*_unpacked(packed))
+                strays.append(_read(connections[id(node)], commands))
+        for commands in strays:
+            self._one_by_one(commands)
 
     def drop(self, keys: Sequence[str]) -> None:
         """Remove what a lost connection may have left, since RPUSH twice doubles a list."""
@@ -62,6 +62,11 @@ class Sender:
         for key in keys:
             pipeline.execute_command("UNLINK", key)
         pipeline.execute()
+
+    def _one_by_one(self, commands: Commands) -> None:
+        """Commands that a moving cluster sent elsewhere: redis-py follows it."""
+        replies = [self._redis.execute_command(*_unpacked(packed)) for packed in commands.packed.to_pylist()]
+        _hold(commands, [OK if reply is True else reply for reply in replies])
 
     def _routes(self, commands: Commands) -> Iterator[Route]:
         if not self._cluster:
@@ -88,28 +93,34 @@ def _connection(node: Any) -> Iterator[Any]:
         pool.release(connection)
 
 
-def _read(connection: Any, commands: Commands) -> list[bytes]:
+def _read(connection: Any, commands: Commands) -> Commands:
     """Read the replies; the commands that belong to another node by now are returned."""
-    replies, strays = [], []
+    replies: list[int] = []
+    strays = []
     for number in range(len(commands)):
         try:
             reply = connection.read_response()
         except ELSEWHERE:
-            strays.append(commands.packed[number].as_py())
+            strays.append(number)
             reply = int(commands.replies[number])
         except ResponseError as error:
             raise Refused(str(error)) from error
         replies.append(OK if reply == "OK" else reply)
+    _hold(commands, replies)
+    return commands.take(strays)
+
+
+def _hold(commands: Commands, replies: Sequence[int]) -> None:
+    """Hold replies against what they should be."""
     found = np.array(replies, np.int64)
     if not np.array_equal(found, commands.replies):
         number = int(np.flatnonzero(found != commands.replies)[0])
         key = commands.keys[number].as_py().decode(errors="replace")
         raise Unexpected(f"{key} has {found[number]} items in Redis, expected {commands.replies[number]}")
-    return strays
 
 
-def _unpacked(packed: bytes) -> list[bytes]:
-    reader = hiredis.Reader()
+def _unpacked(packed: bytes) -> list[str]:
+    reader = hiredis.Reader(encoding="utf-8")
     reader.feed(packed)
-    command: list[bytes] = reader.gets()
+    command: list[str] = reader.gets()
     return command

@@ -113,7 +113,7 @@ def publish_surface(
         versions.point(version)
         log.info("%s: readers follow %s, data through %s", shelf, version, partition.ds)
         versions.remove(
-            versions.removable(settings.version_grace_seconds, keep={version, *versions.ways_back()}),
+            versions.removable(settings.version_grace_seconds, keep={version, *versions.ways_back()}, thorough=False),
             lambda: versions.renew(version),
         )
     finally:

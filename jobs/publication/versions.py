@@ -133,16 +133,17 @@ class Versions:
 
     # removal
 
-    def removable(self, grace_seconds: int, keep: Iterable[str] = ()) -> set[str]:
+    def removable(self, grace_seconds: int, keep: Iterable[str] = (), *, thorough: bool = True) -> set[str]:
         """Versions that nothing names, for at least the grace, and dead loads. Starts the grace where it finds need.
 
         Args:
             keep: versions to spare all the same.
+            thorough: look through all keys for versions that are not on record, too.
         """
         named, now = self.named(), self._now()
         states: dict[str, str] = self._redis.hgetall(self._registry)
         lease = self._redis.get(self._lease)
-        known = set(states) | {version for version, _ in self._keys()}
+        known = set(states) | ({version for version, _ in self._keys()} if thorough else set())
         gone = set()
         for version in known - named - {lease}:
             state = states.get(version)

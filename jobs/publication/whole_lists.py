@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storefront.contract import escape_value
+
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Codes = np.ndarray[Any, np.dtype[np.int32]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -148,9 +150,13 @@ class Lists:
 
     def one(self, number: int) -> WholeList:
         """A list by itself."""
-        part = self.slice(number, number + 1)
-        items = part.items.words.texts.take(pa.array(part.items.codes)).to_pylist()
-        return WholeList(self.kind, self.owners[number].as_py(), items, part.why[0].as_py().decode())
+        start, stop = self.bounds[number : number + 2]
+        items, marks, values = (
+            column.words.texts.take(pa.array(column.codes[start:stop])).to_pylist()
+            for column in (self.items, self.reasons, self.values)
+        )
+        reasons = "\n".join(mark + escape_value(value) for mark, value in zip(marks, values, strict=True))
+        return WholeList(self.kind, self.owners[number].as_py(), items, reasons)
 
 
 def joined(*parts: Any) -> pa.Array:

@@ -1,15 +1,14 @@
 """The same publication on a Redis Cluster: a node in cluster mode refuses whatever takes two keys of two slots."""
 
 import asyncio
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import redis as redis_py
 
+from jobs.publication.sending import Sender
 from jobs.publication.versions import Versions
 from jobs.publish import publish
 from jobs.rollback import rollback
@@ -17,33 +16,44 @@ from lake.settings import Settings
 from storefront.aio import AsyncStorefront
 from storefront.client import Storefront
 from storefront.connection import connect
-from tests.conftest import free_port
 from tests.jobs import planted_lists
+from tests.jobs.redis_process import RedisProcess
 
 pytestmark = pytest.mark.integration
 
+SLOTS = 16_384
+
 
 @pytest.fixture
-def cluster_url(tmp_path: Path) -> Iterator[str]:
-    binary = next(path for name in ("redis-server", "valkey-server") if (path := shutil.which(name)))
-    port = free_port() % 40_000 + 10_000  # the cluster bus takes this port plus 10000
-    arguments = ["--port", str(port), "--cluster-enabled", "yes", "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen([binary, *arguments], stdout=subprocess.DEVNULL)
-    node = redis_py.Redis(port=port, decode_responses=True)
+def nodes(tmp_path: Path) -> Iterator[list[Any]]:
+    """Clients of a cluster's two nodes, each with half of the slots."""
+    servers = []
     try:
-        for _ in range(100):
-            try:
-                node.ping()
-                break
-            except redis_py.ConnectionError:
-                time.sleep(0.05)
-        node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        while "cluster_state:ok" not in str(node.execute_command("CLUSTER", "INFO")).replace("': '", ":"):
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            servers.append(RedisProcess(tmp_path / name, "--cluster-enabled", "yes"))
+            servers[-1].start()
+        one, two = (server.client for server in servers)
+        one.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS // 2 - 1)
+        two.execute_command("CLUSTER", "ADDSLOTSRANGE", SLOTS // 2, SLOTS - 1)
+        one.execute_command("CLUSTER", "MEET", "127.0.0.1", servers[1].port)
+        while not all(_agrees(node) for node in (one, two)):
             time.sleep(0.05)
-        yield f"redis+cluster://127.0.0.1:{port}"
+        yield [one, two]
     finally:
-        process.terminate()
-        process.wait(10)
+        for server in servers:
+            server.kill()
+
+
+def _agrees(node: Any) -> bool:
+    found = node.execute_command("CLUSTER", "INFO")
+    known = found if isinstance(found, dict) else dict(line.split(":") for line in found.split())
+    return (known["cluster_state"], known["cluster_known_nodes"]) == ("ok", "2")
+
+
+@pytest.fixture
+def cluster_url(nodes: list[Any]) -> str:
+    return f"redis+cluster://127.0.0.1:{nodes[0].connection_pool.connection_kwargs['port']}"
 
 
 async def _by_asyncio(url: str) -> tuple[str, ...]:
@@ -64,3 +74,38 @@ def test_publish_read_roll_back_and_sweep(tmp_settings: Settings, cluster_url: s
     assert len(Versions(connect(cluster_url), "home", 30).standing()) == 2
     rollback(house)
     assert shop.recommend("u7", 1).items == ("e2/u7/1",)
+
+
+def test_lists_whose_slots_moved_meanwhile_follow_them(
+    tmp_settings: Settings, nodes: list[Any], cluster_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = tmp_settings.model_copy(update={"redis_url": cluster_url})
+    users = [f"u{n}" for n in range(300)]
+    planted_lists.write(house, planted_lists.rows("a", "2026-11-22", users))
+    redirected: list[int] = []
+    send = Sender.send
+
+    def after_a_move(self: Any, batch: Any) -> None:
+        if not redirected:
+            redirected.append(_move(nodes))
+        send(self, batch)
+
+    monkeypatch.setattr(Sender, "send", after_a_move)
+    publish(house, "2026-11-22")
+    assert redirected[0] > 1000
+    shop = Storefront(cluster_url)
+    for user in users:
+        assert shop.recommend(user, 5, why=True).items == tuple(planted_lists.item("a", user, r) for r in range(1, 6))
+
+
+def _move(nodes: list[Any]) -> int:
+    """Give the second node all empty slots of the first; a client that knew the old table is sent on by MOVED."""
+    one, two = nodes
+    target = two.execute_command("CLUSTER", "MYID")
+    empty = [slot for slot in range(SLOTS // 2) if not one.execute_command("CLUSTER", "COUNTKEYSINSLOT", slot)]
+    for node in (two, one):
+        pipeline = node.pipeline(transaction=False)
+        for slot in empty:
+            pipeline.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target)
+        pipeline.execute()
+    return len(empty)
