@@ -32,6 +32,8 @@ from lake.settings import Settings
 from models import decisions, surfaces
 from models.bundle import Bundle
 from models.candidates.related import COMPLEMENT, SUBSTITUTE
+from models.changes import recipe, standing
+from models.changes.recipe import Recipe
 from models.policy import merchandising
 from models.policy.diversity import position_in_group
 from models.policy.merchandising import Numbered
@@ -78,7 +80,12 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
         shelves, failed = build(snapshot, list(shown.values()), pinned, arms, settings.list_length, rules, files.spool)
         fill(settings, files, snapshot, shelves, users)
         left_out |= failed | {each.name: each.failure for each in shelves if each.failure}
-        report, refused = _gate(settings, files, [each for each in shelves if not each.failure], day, len(users))
+        try:
+            report, refused = _gate(settings, files, [each for each in shelves if not each.failure], day, len(users))
+        except GateFailed as error:
+            reason, facts = str(error).splitlines()[0], {standing.GATE: "lists", "bundle": pinned[0]}
+            decisions.record(settings, "hold", ds, reason, facts, run=f"jobs.lists {ds}")
+            raise
         left_out |= refused
         for name, why in left_out.items():
             reason = f"{name}: this night's lists are left out: {why}"
@@ -86,6 +93,7 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
             decisions.record(settings, "hold", ds, reason, facts, run=f"jobs.lists {ds}")
         kept = [each for each in shelves if each.name not in left_out]
         digests = _store(settings, files, kept, ds)
+        recipe.keep(settings, ds, [Recipe(e.surface, e.policy.k, rules, e.version, e.name) for e in kept])
         owners = files.owners(_spooled(kept))
     return {
         "ds": ds,

@@ -23,6 +23,8 @@ def show(points: Mapping[str, str], layout: Layout) -> None:
         if key in points:
             login = f"   {points['airflow_user']} / {points['airflow_password']}" if key == "airflow_url" else ""
             say(f"  {label:8} {points[key]}{login}")
+    if "storefront_url" in points:
+        say(f"  {'showroom':8} {points['storefront_url']}/shop/   (who gets what, and why)")
     say(f"  {'lake':8} {points['lake_root']}")
     say(f"  {'state':8} {layout.var}   (`. {layout.environment}` gives a shell the stack's view)")
 

@@ -62,6 +62,8 @@ def defaults(layout: Layout) -> dict[str, str]:
         "LAKE_ROOT": str(layout.var / "lake"),
         "DATA": str(layout.var / "deliveries"),
         "USER_KEY_FILE": str(layout.secrets / "user_key"),
+        # Pages for staff; the stack listens on loopback only.
+        "STOREFRONT_EXTENSIONS": "jobs.showroom.web:router,jobs.experiment_web:router",
     }
 
 

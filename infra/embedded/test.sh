@@ -9,4 +9,5 @@ export AWS_EC2_METADATA_DISABLED=true
 # What was given for `make run` or another stack is not for the tests.
 unset VAR SOURCE DATA LAKE_ROOT SURFACES MERCHANDISING PSEUDONYMISE USER_KEY USER_KEY_FILE REDIS_URL MLFLOW_TRACKING_URI
 unset AIRFLOW_PORT MLFLOW_PORT POSTGRES_PORT REDIS_PORT STOREFRONT_PORT STOREFRONT_EXTENSIONS MAX_AGE_SECONDS
+bash infra/embedded/browser.sh
 exec .venv/bin/python -m pytest --numprocesses="${TEST_PROCESSES:-2}" --dist=loadfile --durations=15 "$@"

@@ -7,7 +7,7 @@ from lake.tables.events import EVENTS, IMPRESSIONS, QUARANTINE, REFUSED_IMPRESSI
 from lake.tables.experiments import EXPERIMENTS
 from lake.tables.features import CO_VISITATION, ITEM_FEATURES, USER_FEATURES
 from lake.tables.items import ITEM_SIGHTINGS, ITEMS, USERS
-from lake.tables.lists import LISTS
+from lake.tables.lists import LIST_RECIPES, LISTS
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -23,6 +23,7 @@ TABLES: dict[str, Table] = {
         ITEM_FEATURES,
         CO_VISITATION,
         LISTS,
+        LIST_RECIPES,
         DECISIONS,
         EXPERIMENTS,
         DELIVERIES,

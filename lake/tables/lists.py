@@ -1,4 +1,4 @@
-"""The ranked lists before they are published."""
+"""The ranked lists before they are published, and by which rules they were made."""
 
 from lake.columns import Columns as C
 from lake.tables.definition import Column, Table
@@ -28,6 +28,22 @@ LISTS = Table(
         Column(C.REASON, "string", "reason code, see storefront.contract"),
         Column(C.REASON_ITEM, "string", "item or value the reason rests on", null="the reason rests on none"),
         Column(C.BUNDLE, "string", "bundle version that made the list"),
+        Column(C.DS, "string", "data_through, YYYY-MM-DD; the partition"),
+    ),
+)
+
+LIST_RECIPES = Table(
+    name="list_recipes",
+    description="By which rules the lists of a day were made, a row a surface: the files may have changed since.",
+    clock="ds is data_through; the row is replaced with the day's lists.",
+    engine="deltalake",
+    key=(C.SURFACE, C.DS),
+    columns=(
+        Column(C.SURFACE, "string", "where the lists are shown, or an arm of it as in `lists`"),
+        Column("length", "int", "length of a list", minimum=1),
+        Column("config", "string", "JSON object: the surface's file, defaults filled in"),
+        Column("rules", "string", "JSON array: merchandisers' rules of all surfaces, in the order of their file"),
+        Column(C.BUNDLE, "string", "bundle version that ranked"),
         Column(C.DS, "string", "data_through, YYYY-MM-DD; the partition"),
     ),
 )

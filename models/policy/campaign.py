@@ -25,6 +25,7 @@ class Campaign:
         stocked: bool `[items]`, what may be shown without the rules.
 
     Attributes:
+        rules: those that hold, in the order of the file.
         allowed: bool `[items]`, what may be shown and no rule takes out for everybody.
         boosts: the rules that boost; `models.policy.preferences` applies them.
     """
@@ -32,7 +33,7 @@ class Campaign:
     def __init__(
         self, rules: tuple[Numbered, ...], snapshot: Snapshot, surface: str, stocked: NDArray[np.bool_]
     ) -> None:
-        held = merchandising.in_force(rules, snapshot, surface)
+        held = self.rules = merchandising.in_force(rules, snapshot, surface)
         self.boosts = tuple(each for each in held if each.rule.boost is not None)
         self._pins = [each for each in held if each.rule.pin is not None]
         self._ends = [each for each in held if each.rule.bury == "end"]

@@ -38,6 +38,7 @@ class SurfacePolicy:
         rules: merchandisers' rules, of all surfaces and days.
 
     Attributes:
+        rules: merchandisers' rules that hold here on the snapshot's day.
         allowed: bool `[items]`, what the stock rule lets through and no rule takes out for everybody.
         touched: bool `[items]`, whether anybody ever did anything with the item.
         filler: what fills up a short list: the popular first, then what nobody has touched, the latest first.
@@ -47,9 +48,9 @@ class SurfacePolicy:
         self.surface, self.k, self._snapshot = surface, k, snapshot
         items, wanted = len(snapshot.items), surface.objectives
         everything = np.ones(items, np.bool_)
-        stocked = snapshot.catalogue.in_stock if surface.rules.in_stock else everything
-        self._campaign = Campaign(rules, snapshot, surface.name, stocked)
-        self.allowed = self._campaign.allowed
+        self._stocked = snapshot.catalogue.in_stock if surface.rules.in_stock else everything
+        self._campaign = Campaign(rules, snapshot, surface.name, self._stocked)
+        self.rules, self.allowed = self._campaign.rules, self._campaign.allowed
         self._category = snapshot.catalogue.category
         self._hidden = self._hide(snapshot, items)
         clock = surface.rules.due
@@ -65,14 +66,14 @@ class SurfacePolicy:
         latest_first = untouched[np.argsort(age, kind="stable")]
         self.filler = np.concatenate([segments.by_popularity(sold, self.allowed), latest_first]).astype(np.int32)
 
-    def _hide(self, snapshot: Snapshot, items: int) -> list[Pairs]:
-        hidden = []
+    def _hide(self, snapshot: Snapshot, items: int) -> dict[str, Pairs]:
+        hidden = {}
         if self.surface.only_new:
-            hidden.append(Pairs.of(snapshot.events.user, snapshot.events.item, items))
+            hidden["touched"] = Pairs.of(snapshot.events.user, snapshot.events.item, items)
         rule = self.surface.rules.recently_bought
         if rule is not None and (rule.days or rule.due_share):
             told = rule.days, rule.repurchase_rate, rule.due_share
-            hidden.append(repeats.recently_bought(snapshot.events, items, *told))
+            hidden["recently_bought"] = repeats.recently_bought(snapshot.events, items, *told)
         return hidden
 
     def lists(self, ranked: Ranked, rows: Ints) -> Entries:
@@ -134,6 +135,19 @@ class SurfacePolicy:
         scores = placed.score.astype(np.float64)
         return [SegmentList(e.name, placed.item[part], scores[part]) for e, part in zip(found, parts, strict=True)]
 
+    def refused(self, entries: Entries, audience: Audience) -> dict[str, NDArray[np.bool_]]:
+        """Which entries each hard rule takes out; one that none takes out may be shown.
+
+        Returns:
+            bool `[entries]` by rule: `out_of_stock`, `buried_out` and, where the surface asks for them, `touched`,
+            `recently_bought`, `not_due`.
+        """
+        row, item = audience.row[entries.user], entries.item
+        buried = (self._stocked & ~self.allowed)[item] | self._campaign.out(entries, audience)
+        found = {"out_of_stock": ~self._stocked[item], "buried_out": buried}
+        found |= {name: hidden.has(row, item) for name, hidden in self._hidden.items()}
+        return found if self._due is None else found | {"not_due": ~self._due.has(row, item)}
+
     def _short(self, kept: Entries, users: int) -> Ints:
         return np.flatnonzero(np.bincount(kept.user, minlength=users) < self.k).astype(np.int32)
 
@@ -152,7 +166,7 @@ class SurfacePolicy:
     def _may_show(self, entries: Entries, audience: Audience) -> NDArray[np.bool_]:
         """Which entries no hard rule takes out: stock, repeats, what a rule buries out for these shoppers."""
         mask = stock.in_stock(entries.item, self.allowed)
-        for hidden in self._hidden:
+        for hidden in self._hidden.values():
             mask &= ~hidden.has(audience.row[entries.user], entries.item)
         if self._due is not None:
             mask &= self._due.has(audience.row[entries.user], entries.item)
