@@ -87,7 +87,7 @@ def _speed(night: Settings, raw: Path, runs: int) -> list[Figure]:
         runs,
         lambda: ours(usual),
         piped,
-        *(lambda n=n: ours(n) for n in WORKERS if n != usual),  # type: ignore[misc]
+        *(lambda n=n: ours(n) for n in WORKERS if n != usual),
     )
     named = zip((n for n in WORKERS if n != usual), others, strict=True)
     details = {"users": USERS, "k": lists_lake.K, "workers": usual}
@@ -154,8 +154,8 @@ def _scaling(few: Settings, many: Settings, runs: int) -> list[Figure]:
     short, long = in_turns(runs, lambda: once("few", few), lambda: once("many", many))
     tenth = tuple(seconds / 10 for seconds in long)
     against, details = f"{FEW_USERS:,} users", {"users": 10 * FEW_USERS}
-    peak = [tuple(peaks[name][-runs:]) for name in ("many", "few")]
+    most, least = (tuple(peaks[name][-runs:]) for name in ("many", "few"))
     return [
         Figure("publication: time at 10 x users / 10", "s", tenth, short, against, 1.1, most=True, details=details),
-        Figure("publication: peak memory at 10 x users", "MiB", *peak, against, 1.1, most=True, details=details),
+        Figure("publication: peak memory at 10 x users", "MiB", most, least, against, 1.1, most=True, details=details),
     ]

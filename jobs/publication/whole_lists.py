@@ -78,8 +78,8 @@ class Column:
         codes = self.codes[start:stop]
         if len(self.words) <= 2 * len(codes):
             return Column(self.words, codes)
-        used, codes = np.unique(codes, return_inverse=True)
-        return Column(Words(self.words.texts.take(pa.array(used))), codes.astype(np.int32))
+        used, places = np.unique(codes, return_inverse=True)
+        return Column(Words(self.words.texts.take(pa.array(used))), places.astype(np.int32))
 
 
 @dataclass(frozen=True)
