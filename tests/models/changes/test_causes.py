@@ -43,9 +43,9 @@ def absent(shop: TwoDays, ds: str = D1) -> str:
 
 
 @pytest.fixture
-def item(two_days: TwoDays) -> str:
+def item(evening: TwoDays) -> str:
     """What stands third in the shopper's list of the earlier day."""
-    return two_days.data(quiet=True).lists(D1).shown(D1, USER)[2]
+    return evening.shown(D1, USER)[2]
 
 
 def test_out_of_stock_and_in_stock_again(two_days: TwoDays) -> None:
@@ -65,60 +65,59 @@ def test_what_was_just_bought_is_named_with_its_day(two_days: TwoDays) -> None:
     assert D2 in change(found, bought).causes[0].text
 
 
-def test_what_the_shopper_got_to_know_leaves_a_surface_of_new_items(two_days: TwoDays) -> None:
-    known = two_days.data(quiet=True).lists(D1).shown(D1, USER, "discover")[1]
-    found = compared(two_days.happens(seen(USER, known)).lists(D2), surface="discover")
+def test_what_the_shopper_got_to_know_leaves_a_surface_of_new_items(evening: TwoDays) -> None:
+    known = evening.shown(D1, USER, "discover")[1]
+    found = compared(evening.happens(seen(USER, known)).lists(D2), surface="discover")
     assert first(found, known) == ("left", "policy", "touched")
 
 
 @pytest.mark.parametrize("bury", ["out", "end"])
-def test_a_rule_that_buries(two_days: TwoDays, item: str, bury: str) -> None:
-    two_days.rules(f"rules: [{{reason: Being recalled, what: {{items: [{item}]}}, bury: {bury}}}]").lists(D2)
-    found = compared(two_days)
+def test_a_rule_that_buries(evening: TwoDays, item: str, bury: str) -> None:
+    evening.rules(f"rules: [{{reason: Being recalled, what: {{items: [{item}]}}, bury: {bury}}}]").lists(D2)
+    found = compared(evening)
     assert first(found, item) == ("left", "policy", "bury")
     assert "Being recalled" in change(found, item).causes[0].text
 
 
-def test_a_rule_that_buried_and_is_gone(two_days: TwoDays) -> None:
-    item = two_days.data(quiet=True).lists(D1).shown(D1, USER)[2]
-    two_days.rules(f"rules: [{{reason: Recall, what: {{items: [{item}]}}, bury: out}}]").lists(D1)
-    two_days.rules("").lists(D2)
-    assert first(compared(two_days), item) == ("entered", "policy", "unburied")
+def test_a_rule_that_buried_and_is_gone(evening: TwoDays) -> None:
+    item = evening.shown(D1, USER)[2]
+    evening.rules(f"rules: [{{reason: Recall, what: {{items: [{item}]}}, bury: out}}]").lists(D1)
+    evening.rules("").lists(D2)
+    assert first(compared(evening), item) == ("entered", "policy", "unburied")
 
 
-def test_a_rule_that_begins_by_its_date_is_told_though_no_file_was_edited(two_days: TwoDays, item: str) -> None:
+def test_a_rule_that_begins_by_its_date_is_told_though_no_file_was_edited(evening: TwoDays, item: str) -> None:
     rule = f"rules: [{{reason: Recall, what: {{items: [{item}]}}, bury: out, when: {{from: {D2}}}}}]"
-    two_days.rules(rule).lists(D1).lists(D2)
-    assert first(compared(two_days), item) == ("left", "policy", "bury")
+    evening.rules(rule).lists(D1).lists(D2)
+    assert first(compared(evening), item) == ("left", "policy", "bury")
 
 
-def test_a_pin_brings_in_and_pushes_off(two_days: TwoDays) -> None:
-    before = two_days.data(quiet=True).lists(D1).shown(D1, USER)
-    hero = absent(two_days)
-    without = two_days.lists(D2).shown(D2, USER)
-    two_days.rules(f"rules: [{{reason: Hero, what: {{items: [{hero}]}}, pin: 1}}]").lists(D2)
-    found = compared(two_days)
+def test_a_pin_brings_in_and_pushes_off(evening: TwoDays) -> None:
+    before = evening.shown(D1, USER)
+    hero = absent(evening)
+    without = evening.lists(D2).shown(D2, USER)
+    evening.rules(f"rules: [{{reason: Hero, what: {{items: [{hero}]}}, pin: 1}}]").lists(D2)
+    found = compared(evening)
     assert first(found, hero) == ("entered", "policy", "pin")
-    pushed = set(before) & set(without) - set(two_days.shown(D2, USER))
+    pushed = set(before) & set(without) - set(evening.shown(D2, USER))
     assert pushed
     assert {first(found, item) for item in pushed} == {("left", "policy", "pin")}
     assert "puts others before it" in change(found, pushed.pop()).causes[0].text
 
 
-def test_a_boost(two_days: TwoDays) -> None:
-    two_days.data(quiet=True).lists(D1)
-    before = two_days.shown(D1, USER)
-    ranked = two_days.bundle("1").score(two_days.snapshot(D2), [USER])
-    outside = [str(item) for item in two_days.snapshot(D2).items[ranked.item] if item not in before]
-    two_days.rules(f"rules: [{{reason: Tea, what: {{items: [{outside[0]}, {before[5]}]}}, boost: 9}}]").lists(D2)
-    found = compared(two_days)
+def test_a_boost(evening: TwoDays) -> None:
+    before = evening.shown(D1, USER)
+    ranked = evening.bundle("1").score(evening.snapshot(D2), [USER])
+    outside = [str(item) for item in evening.snapshot(D2).items[ranked.item] if item not in before]
+    evening.rules(f"rules: [{{reason: Tea, what: {{items: [{outside[0]}, {before[5]}]}}, boost: 9}}]").lists(D2)
+    found = compared(evening)
     assert first(found, outside[0]) == ("entered", "policy", "boost")
     assert first(found, before[5]) == ("up", "policy", "boost")
 
 
-def test_a_category_that_takes_too_much(two_days: TwoDays) -> None:
-    two_days.data(quiet=True).lists(D1).edit("home", "max_per_category: 0.6", "max_per_category: 0.1").lists(D2)
-    found = compared(two_days)
+def test_a_category_that_takes_too_much(evening: TwoDays) -> None:
+    evening.edit("home", "max_per_category: 0.6", "max_per_category: 0.1").lists(D2)
+    found = compared(evening)
     assert ("left", "policy", "category_cap") in {first(found, each.item) for each in found.changes}
 
 
@@ -150,14 +149,14 @@ def test_an_item_that_was_not_in_the_catalogue(two_days: TwoDays) -> None:
     assert first(compared(two_days), fresh) == ("entered", "catalogue", "new_item")
 
 
-def test_only_the_ranker_changed(two_days: TwoDays) -> None:
+def test_only_the_ranker_changed(evening: TwoDays) -> None:
     """Held against lists made by hand: the later day's data under the earlier bundle."""
-    two_days.data(quiet=True).lists(D1, "1").lists(D2, "2")
-    snapshot, home = two_days.snapshot(D2), load(two_days.surfaces)["home"]
+    evening.lists(D2, "2")
+    snapshot, home = evening.snapshot(D2), load(evening.surfaces)["home"]
     users = SHOPPERS[:8]
-    made = make(two_days.settings, two_days.bundle("1"), "1", snapshot, [home], users).to_pylist()
+    made = make(evening.settings, evening.bundle("1"), "1", snapshot, [home], users).to_pylist()
     by_data = {user: [row[C.ITEM_ID] for row in made if row[C.OWNER] == user] for user in users}
-    told, comparer = {"bundle": 0, "data": 0}, Comparer(two_days.settings)
+    told, comparer = {"bundle": 0, "data": 0}, Comparer(evening.settings)
     for user in users:
         found = comparer.compare(user, D1, D2)
         assert any("bundle 2 ranks" in note for note in found.notes)
@@ -170,9 +169,9 @@ def test_only_the_ranker_changed(two_days: TwoDays) -> None:
     assert told["bundle"] > 10, told
 
 
-def test_nothing_changed_but_time(two_days: TwoDays) -> None:
-    two_days.data(quiet=True).lists(D1).lists(D2)
-    comparer = Comparer(two_days.settings)
+def test_nothing_changed_but_time(evening: TwoDays) -> None:
+    evening.lists(D2)
+    comparer = Comparer(evening.settings)
     for user in ("u001", "u002", "u003"):
         found = comparer.compare(user, D1, D2)
         kinds = {cause.kind for each in found.changes for cause in each.causes}
@@ -197,10 +196,10 @@ def test_lists_are_made_again_as_they_were_and_every_change_has_a_cause(two_days
             assert all(each.causes and each.causes[0].kind != "unclear" for each in found.changes)
 
 
-def test_rules_that_were_kept_tell_more_than_the_files_of_today(two_days: TwoDays, item: str) -> None:
+def test_rules_that_were_kept_tell_more_than_the_files_of_today(evening: TwoDays, item: str) -> None:
     rule = f"rules: [{{reason: Recall, what: {{items: [{item}]}}, bury: out}}]"
-    two_days.rules(rule).lists(D2, keep=False)
-    found = compared(two_days)
+    evening.rules(rule).lists(D2, keep=False)
+    found = compared(evening)
     assert (found.before.recorded, found.after.recorded) == (True, False)
     assert any("was not kept" in note for note in found.notes)
 
@@ -226,14 +225,13 @@ def test_a_stranger_is_given_what_sells(two_days: TwoDays) -> None:
     assert first(found, gone) == ("left", "policy", "out_of_stock")
 
 
-def test_the_lists_compared_are_those_of_the_shoppers_arm(two_days: TwoDays) -> None:
-    two_days.data(quiet=True).lists(D1)
-    home = two_days.surfaces / "home.yaml"
+def test_the_lists_compared_are_those_of_the_shoppers_arm(evening: TwoDays) -> None:
+    home = evening.surfaces / "home.yaml"
     arms = "{treatment: {share: 1.0, rules: {max_per_category: 0.1}}}"
     home.write_text(home.read_text() + f"experiment: {{name: variety, arms: {arms}}}\n")
-    found = compared(two_days.lists(D2))
+    found = compared(evening.lists(D2))
     assert (found.before.standing.surface, found.after.standing.surface) == ("home", "home@treatment")
     assert found.after.as_made
-    assert list(found.after.items) == two_days.shown(D2, USER, "home@treatment") != two_days.shown(D2, USER)
+    assert list(found.after.items) == evening.shown(D2, USER, "home@treatment") != evening.shown(D2, USER)
     assert any("in an arm of an experiment" in note for note in found.notes)
     assert ("left", "policy", "category_cap") in {first(found, each.item) for each in found.changes}
