@@ -151,8 +151,7 @@ def described(spark: SparkSession, text: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # Spark takes None for no description; the annotation of PySpark does not say so.
-        context.setLocalProperty("spark.job.description", None)  # type: ignore[arg-type]
+        context.setLocalProperty("spark.job.description", None)
 
 
 def uri(settings: Settings, name: str) -> str:
