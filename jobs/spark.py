@@ -151,7 +151,6 @@ def described(spark: SparkSession, text: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # Spark takes None for no description; the annotation of PySpark does not say so.
         context.setLocalProperty("spark.job.description", None)
 
 
