@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.bench.figures import Figure
-from infra.bench.shop import BenchShop
+from infra.bench.snapshot import BenchShop
 from infra.embedded.layout import HOME
 from lake.errors import Unavailable
 from models.candidates import two_tower_data
