@@ -26,7 +26,7 @@ AGAINST = {
 }
 FLOOR = {
     "basic": "Its query is one row of a table; ours reads up to 50 items of a history, five tables an item, a residual "
-    "layer and the popularity correction. Both move 64 numbers of 1,024 x 1,024 logits a step.",
+    "layer and the popularity correction. Both compare 1,024 queries with 1,024 items in 64 dimensions a step.",
     "sequential": "It reads the same history item after item, one step of the GRU each; ours takes one weighted sum.",
 }
 
