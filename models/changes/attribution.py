@@ -112,10 +112,13 @@ def _of_ranker(before: Made, after: Made, items: Sequence[str]) -> tuple[NDArray
     score_old, score_new = forward(arrays, old), forward(arrays, new)
     effects = np.zeros((len(items), 1 + len(NAMES)))
     effects[:, 0] = score_new - score_old
-    for feature in np.flatnonzero((old.dense != new.dense).any(axis=0)):
-        dense = new.dense.copy()
-        dense[:, feature] = old.dense[:, feature]
-        effects[:, 1 + feature] = score_new - forward(arrays, replace(new, dense=dense))
+    changed = np.flatnonzero((old.dense != new.dense).any(axis=0))
+    dense = np.tile(new.dense, (len(changed), 1, 1))
+    dense[np.arange(len(changed)), :, changed] = old.dense[:, changed].T
+    wide, item = np.tile(new.wide, (len(changed), 1)), np.tile(new.item, len(changed))
+    if len(changed):
+        exchanged = forward(arrays, Pairs(dense.reshape(-1, len(NAMES)), wide, item))
+        effects[:, 1 + changed] = (score_new - exchanged.reshape(len(changed), -1)).T
     return effects, (old.dense, new.dense)
 
 

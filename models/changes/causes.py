@@ -280,6 +280,7 @@ def _before(rank: int | None) -> str:
 
 
 def _number(value: float) -> str:
+    value = 0.0 if abs(value) < 1e-6 else value
     return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.2g}"
 
 

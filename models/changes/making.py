@@ -140,16 +140,21 @@ class Made:
         return {str(item): int(rank) for item, rank in zip(names, entries.rank, strict=True)}
 
     @cached_property
-    def _proposing(self) -> list[int]:
-        return [SOURCES.index(name) for name in self.making.recipe.surface.sources]
+    def _proposed(self) -> dict[int, list[tuple[str, int]]]:
+        """Index of an item -> (source, rank from 1) of the surface's sources that propose it."""
+        found: dict[int, list[tuple[str, int]]] = {}
+        for name in self.making.recipe.surface.sources:
+            for rank, item in enumerate(self.block.proposed[SOURCES.index(name), 0].tolist(), 1):
+                if item >= 0:
+                    found.setdefault(item, []).append((name, rank))
+        return found
 
     def fate(self, item: str) -> Fate:
         """What became of an item."""
         at = self.snapshot.item_index.get(item)
         if at is None:
             return Fate("unknown")
-        ranks = self.pairs([item]).ranks[0]
-        sources = tuple(sorted(((SOURCES[n], int(ranks[n])) for n in self._proposing if ranks[n]), key=lambda s: s[1]))
+        sources = tuple(sorted(self._proposed.get(at, ()), key=lambda pair: pair[1]))
         if item in self.ranks:
             filled = bool(self.entries.filled[self.ranks[item] - 1])
             return Fate("shown", self.ranks[item], sources=sources, filled=filled)

@@ -10,7 +10,7 @@ const KINDS = {
 const GROUPS = [["entered", "Came in"], ["left", "Went out"], ["moved", "Moved"]];
 const DID = { view: "looked at", cart: "put into the cart", purchase: "bought", rating: "rated" };
 
-const number = (value) => (Math.abs(value) >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(2));
+const number = (value) => (Math.abs(value) < 1e-6 ? "0" : Math.abs(value) >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(2));
 
 function place(change) {
   const gone = el("span", { class: "no" }, "–");
