@@ -31,7 +31,7 @@ KEPT_DAYS, KEPT_PAIRS, KEPT_MAKINGS = 3, 4, 12
 
 
 class Comparer:
-    """Compares days; keeps what it loaded, so that a second shopper takes a moment only. Safe to share between threads."""
+    """Compares days; keeps what it loaded, so that a second shopper takes a moment. Safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
