@@ -13,8 +13,8 @@ from models import labels
 from models.bundle import Bundle
 from models.config import TrainingConfig
 from models.evaluation import evaluate_bundles
-from models.ranking import scoring
-from models.ranking.features import NAMES
+from models.ranking import normalisation
+from models.ranking.features import CROSSES, NAMES
 from models.snapshot import Snapshot
 from models.tuning.bench import Bench, fit_towers
 from tests.models import planted
@@ -37,12 +37,15 @@ def bench(settings: Settings, tmp_path: Path) -> Bench:
     return Bench(settings, teach, judge, 7, cast(Any, None), tmp_path)
 
 
-def test_its_figure_is_the_one_of_an_evaluation_shopper_by_shopper(
-    settings: Settings, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    weights = np.random.default_rng(5).normal(size=len(NAMES)).astype(np.float32)
-    monkeypatch.setattr(scoring, "forward", lambda arrays, pairs: pairs.dense @ weights)
-    judged, ranker = bench.judged(CONFIG, None), {"any": weights}
+def test_its_figure_is_the_one_of_an_evaluation_shopper_by_shopper(settings: Settings, bench: Bench) -> None:
+    judged = bench.judged(CONFIG, None)
+    ranker = {
+        **normalisation.learn(judged.examples.pairs.dense),
+        "wide_table": np.zeros((len(CROSSES), 8), np.float32),
+        "item_table": np.zeros((8, 1), np.float32),
+        "kernel_0": np.random.default_rng(5).normal(size=(1, len(NAMES) + 1, 1)).astype(np.float32),
+        "bias_0": np.zeros((1, 1), np.float32),
+    }
     bundle = Bundle({"trained_through": SECOND.isoformat()}, CONFIG, None, ranker)
     whole = evaluate_bundles(settings, {"it": bundle}, bench.judge, bench.window)
     assert judged.users.tolist() == whole.users
