@@ -20,8 +20,8 @@ from lake.columns import Columns as C
 from lake.errors import BadInput
 from lake.settings import Settings
 
-BATCH_ROWS = 2**20
-"""At least what the lake's writer puts into a row group, so that its dictionaries are taken up once."""
+BATCH_ROWS = 2**18
+"""Enough that spelling a row group's dictionaries again for each batch does not weigh."""
 
 SORTED_ROWS = 2_000_000
 TEXTS = (C.SURFACE, C.KIND, C.OWNER, C.ITEM_ID, C.REASON, C.REASON_ITEM, C.BUNDLE)
