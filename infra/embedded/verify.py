@@ -3,8 +3,8 @@
 `s3a` is the store smoke test beyond 128 MiB. `online_retail` runs that log (DATA=DIR) on a stack of its own and holds
 it to its bars: the whole run under 25 minutes, one more day without retraining under 4 (both on 2 cores). `drift`
 takes a generated shop through 30 quiet nights, which must trigger no training, and through a planted drift, which must
-trigger one. `held_out` judges published lists of that log (DATA=DIR) on three cuts that nothing was chosen on.
-`CHECKS=s3a` chooses.
+trigger one. `readers` hammers a Redis during 20 publications, rollbacks, and a kill -9 in the middle of others.
+`held_out` judges published lists of that log (DATA=DIR) on three cuts that nothing was chosen on. `CHECKS=s3a` chooses.
 """
 
 import json
@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,10 @@ def record(name: str, figures: Mapping[str, Any], passed: bool, folder: Path = F
     return path
 
 
-def s3a() -> tuple[dict[str, Any], bool]:
-    """The tests marked `verify`."""
+def marked(folder: str) -> tuple[dict[str, Any], bool]:
+    """The tests of a folder that are marked `verify`."""
     started = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "verify", "tests/infra"], cwd=HOME)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "verify", folder], cwd=HOME)
     return {"seconds": round(time.monotonic() - started, 1), "pytest_exit_code": done.returncode}, done.returncode == 0
 
 
@@ -95,7 +96,8 @@ def online_retail() -> tuple[dict[str, Any], bool]:
 
 
 CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool]]] = {
-    "s3a": s3a,
+    "s3a": partial(marked, "tests/infra"),
+    "readers": partial(marked, "tests/jobs"),
     "drift": drift.check,
     "online_retail": online_retail,
     "held_out": held_out.check,
