@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +29,7 @@ from jobs.publication.loading import BATCH_LISTS, BATCH_ROWS
 from jobs.publication.partition import ListsPartition
 from jobs.publication.surface import publish_surface
 from lake.settings import Settings
+from storefront import contract
 
 USERS = 200_000
 FEW_USERS = 50_000
@@ -48,7 +50,8 @@ def measure(runs: int) -> list[Figure]:
         folder = Path(place)
         night = lists_lake.make(folder / "night", USERS, url)
         few = lists_lake.make(folder / "few", FEW_USERS, url)
-        figures = [*_speed(night, folder / "raw.resp", runs), *_readers(night, few, runs), *encodings.measure(url)]
+        figures = [*_speed(night, folder / "raw.resp", runs), _packing(few, runs), *_readers(night, few, runs)]
+        figures += encodings.measure(url)
         redis.Redis.from_url(url).flushall()
         many = lists_lake.make(folder / "many", 10 * FEW_USERS, url)
         return figures + _scaling(few, many, min(runs, 3))
@@ -104,6 +107,37 @@ def _pack(night: Settings, path: Path) -> None:
             for part in lists.in_parts(BATCH_ROWS, BATCH_LISTS):
                 for commands in encode(part, lists_lake.SURFACE, VERSION):
                     out.write(commands.wire())
+
+
+def _packing(few: Settings, runs: int) -> Figure:
+    """The bytes of some lists, made by us and by redis-py; nothing is sent."""
+    batches = ListsPartition(few, lists_lake.DS).batches(lists_lake.SURFACE)
+    lists = next(one for one in assemble(batches) if one.kind == "user" and len(one) > 1)
+    parts = list(lists.in_parts(BATCH_ROWS, BATCH_LISTS))[:4]
+    count = sum(map(len, parts))
+    connection = redis.Connection()
+    commands = [
+        command
+        for one in (part.one(number) for part in parts for number in range(len(part)))
+        for command in (
+            ("RPUSH", contract.user_key(lists_lake.SURFACE, VERSION, one.owner), *one.items),
+            ("SET", contract.why_key(lists_lake.SURFACE, VERSION, one.owner), one.reasons),
+        )
+    ]
+
+    def ours() -> float:
+        fresh = [replace(part) for part in parts]  # reasons are kept once they are made
+        with stopwatch() as seconds:
+            for part in fresh:
+                encode(part, lists_lake.SURFACE, VERSION)
+            return count / seconds()
+
+    def theirs() -> float:
+        with stopwatch() as seconds:
+            connection.pack_commands(commands)
+            return count / seconds()
+
+    return Figure("publication: making the bytes", "lists/s", *in_turns(runs, ours, theirs), "redis-py's packing")
 
 
 def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
