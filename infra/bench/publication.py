@@ -137,7 +137,8 @@ def _packing(few: Settings, runs: int) -> Figure:
             connection.pack_commands(commands)
             return count / seconds()
 
-    return Figure("publication: making the bytes", "lists/s", *in_turns(runs, ours, theirs), "redis-py's packing")
+    packed, by_client = in_turns(runs, ours, theirs)
+    return Figure("publication: making the bytes", "lists/s", packed, by_client, "redis-py's packing")
 
 
 def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
