@@ -2,7 +2,7 @@
 
 import { date, el, nothing, plural, svg } from "./dom.js";
 
-const WIDTH = 960, HEIGHT = 170, LEFT = 4, RIGHT = 956, TOP = 12, BOTTOM = 140;
+const WIDTH = 960, HEIGHT = 146, LEFT = 4, RIGHT = 956, TOP = 12, BOTTOM = 142;
 
 export function curve(days) {
   const shown = [["view", "looked at"], ["purchase", "bought"]].filter(([kind]) => days.some((day) => day[kind]));
@@ -20,11 +20,7 @@ export function curve(days) {
     drawing.append(svg("path", { class: `area ${kind}`, d: `M${LEFT},${BOTTOM}L${points.join("L")}L${RIGHT},${BOTTOM}Z` }));
     drawing.append(svg("polyline", { class: `line ${kind}`, points: points.join(" ") }));
   }
-  for (const [text, at, anchor] of [[date(days[0].ds), LEFT, "start"], [date(days.at(-1).ds), RIGHT, "end"]]) {
-    const words = svg("text", { x: at, y: HEIGHT - 6, "text-anchor": anchor });
-    words.textContent = text;
-    drawing.append(words);
-  }
   const key = shown.map(([kind, word]) => el("span", { class: `key ${kind}` }, `${word} ${plural(total(kind), "time")}`));
-  return el("figure", {}, drawing, el("figcaption", {}, key, el("span", { class: "facts" }, `at most ${most} a day`)));
+  const ends = el("div", { class: "ends facts", "aria-hidden": "true" }, el("span", {}, date(days[0].ds)), el("span", {}, date(days.at(-1).ds)));
+  return el("figure", {}, drawing, ends, el("figcaption", {}, key, el("span", { class: "facts" }, `at most ${most} a day`)));
 }
