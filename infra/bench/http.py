@@ -14,6 +14,7 @@ from fastapi import FastAPI, Response
 
 from infra.bench import shop
 from infra.bench.figures import Figure, in_turns
+from infra.bench.redis_server import server
 from infra.embedded.layout import HOME
 from lake.errors import Unavailable
 
@@ -36,7 +37,7 @@ def nothing(app: FastAPI) -> None:
 
 def measure(runs: int) -> list[Figure]:
     """p50 and p99 of both endpoints of one server, a worker each time."""
-    with shop.server() as redis_url:
+    with server() as redis_url:
         shop.publish(redis_url)
         with _service(redis_url) as url:
             taken: dict[str, list[dict[str, list[float]]]] = {"recommend": [], "nothing": []}

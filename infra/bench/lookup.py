@@ -17,6 +17,7 @@ import uvloop
 
 from infra.bench import shop
 from infra.bench.figures import Figure, in_turns
+from infra.bench.redis_server import server
 from storefront import contract
 from storefront.aio import AsyncStorefront
 from storefront.client import Storefront
@@ -42,7 +43,7 @@ def measure(runs: int) -> list[Figure]:
     The reference has what a shop would give redis-py: the same time-out and bound of connections. asyncio's client is
     also held against redis-py without either, which only tells what they cost.
     """
-    with shop.server() as url:
+    with server() as url:
         shop.publish(url)
 
         def bounded() -> aioredis.ConnectionPool:

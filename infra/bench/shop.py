@@ -1,43 +1,14 @@
-"""A Redis of the bench's own with a small published version in it."""
+"""A small published version, for the benches of lookups."""
 
 import socket
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import redis
 
-from infra.embedded import environment
-from lake.errors import Unavailable
 from storefront import contract
 
 K = 50
 USERS = [str(100_000 + number) for number in range(20_000)]
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """The URL of an empty server without persistence, on a free port.
-
-    Raises:
-        Unavailable: there is no Redis on this machine, or it does not start.
-    """
-    binary = environment.redis_binary()
-    if binary is None:
-        raise Unavailable("no redis-server or valkey-server in PATH or .venv/bin: run `make setup`.")
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            _await(port)
-            yield environment.redis_url(port)
-        finally:
-            process.terminate()
-            process.wait(10)
 
 
 def publish(url: str) -> None:
@@ -62,14 +33,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _await(port: int) -> None:
-    client = redis.Redis(port=port)
-    for _ in range(100):
-        try:
-            client.ping()
-            return
-        except redis.ConnectionError:
-            time.sleep(0.05)
-    raise Unavailable(f"Redis did not answer on port {port} within 5 s")
