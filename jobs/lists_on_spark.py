@@ -53,7 +53,7 @@ def fill(
     Raises:
         What scoring raises, for shelves that are no arms.
     """
-    bundle.prepared(snapshot)
+    _ = bundle.ranking(snapshot).model  # made here once, not by every worker
     # A task has one core; its other threads are other tasks'.
     mine = settings.model_copy(update={"threads": 1})
     bare = [replace(shelf, spool=None, spooled=[]) for shelf in shelves]  # type: ignore[arg-type]

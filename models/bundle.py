@@ -52,7 +52,7 @@ class Bundle:
         self.config = config
         self.two_tower = two_tower
         self.ranker = ranker
-        self._prepared: tuple[Snapshot, Union] | None = None
+        self._ranking: tuple[Snapshot, scoring.Ranking] | None = None
         self._related: tuple[Snapshot, RelatedItems] | None = None
 
     @property
@@ -88,9 +88,14 @@ class Bundle:
 
     def prepared(self, snapshot: Snapshot) -> Union:
         """The candidate sources made ready for a snapshot; kept for the snapshot used last."""
-        if self._prepared is None or self._prepared[0] is not snapshot:
-            self._prepared = (snapshot, Union(make_sources(self.config, self.two_tower), self.config, snapshot))
-        return self._prepared[1]
+        return self.ranking(snapshot).union
+
+    def ranking(self, snapshot: Snapshot) -> scoring.Ranking:
+        """The ranker over those sources; kept with them."""
+        if self._ranking is None or self._ranking[0] is not snapshot:
+            union = Union(make_sources(self.config, self.two_tower), self.config, snapshot)
+            self._ranking = (snapshot, scoring.Ranking(union, self.ranker))
+        return self._ranking[1]
 
     def score(
         self,
@@ -115,9 +120,9 @@ class Bundle:
             A user may have fewer candidates than asked for, where the catalogue is small.
         """
         rows = snapshot.rows_of(users)
-        union = self.prepared(snapshot)
+        ranking = self.ranking(snapshot)
         count = candidates or self.config.candidates
-        return scoring.rank(union, self.ranker, rows, count, only_new=only_new, memory_mb=memory_mb, threads=threads)
+        return scoring.rank(ranking, rows, count, only_new=only_new, memory_mb=memory_mb, threads=threads)
 
     def score_pairs(self, snapshot: Snapshot, users: Sequence[str], items: Sequence[str]) -> Floats:
         """The ranker's score of given pairs, whether or not they are candidates; comparable within a user.
@@ -126,7 +131,7 @@ class Bundle:
             float32 `[pairs]`; an item that the snapshot does not know gets the lowest score of all.
         """
         rows, columns = snapshot.rows_of(users), snapshot.items_of(items)
-        return scoring.score_pairs(self.prepared(snapshot), self.ranker, rows, columns)
+        return scoring.score_pairs(self.ranking(snapshot), rows, columns)
 
     def explain(self, snapshot: Snapshot, users: Sequence[str], ranked: Ranked) -> Reasons:
         """Why each row of `ranked` is there, told by the source that ranked it highest.

@@ -156,7 +156,7 @@ def _chances(settings: Settings, trial: Bundle, windows: Windows, cut: Snapshot)
     window = windows.after(cut.as_of)
     touched = Targets.matrix(cut, labels.touched(settings, window.first, window.last), rows)
     count, bounds = trial.config.candidates, {"memory_mb": settings.scoring_memory_mb, "threads": settings.threads}
-    return scoring.chances(trial.prepared(cut), trial.ranker, rows, touched, count, **bounds)
+    return scoring.chances(trial.ranking(cut), rows, touched, count, **bounds)
 
 
 def _fallback(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -40,23 +41,55 @@ def untrained(block: Block, candidates: Candidates) -> Floats:
     return total
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Candidates of a batch of users that begins at `start`; `shopper` is None where no ranker looked at features."""
+
+    start: int
+    rows: Ints
+    pairs: Candidates
+    score: Floats
+    shopper: Floats | None
+
+
+class Ranking:
+    """A ranker over a union's sources, or the plain order where there is none; what a snapshot gives is made once.
+
+    Args:
+        ranker: the trained arrays, or None.
+    """
+
+    def __init__(self, union: Union, ranker: Arrays | None) -> None:
+        self.union, self.ranker = union, ranker
+
+    @cached_property
+    def model(self) -> tuple[PairFeatures, Network] | None:
+        """The features of the snapshot, brought to the ranker's scale, and its network."""
+        return None if self.ranker is None else (PairFeatures(self.union, self.ranker), Network(self.ranker))
+
+    def of(self, start: int, block: Block, pairs: Candidates, *, only_new: bool) -> Scored:
+        """Scores of pairs of a batch of users that begins at `start`."""
+        if self.model is None:
+            return Scored(start, block.rows, pairs, untrained(block, pairs), None)
+        features, network = self.model
+        score = network.scores(features.of(block, pairs, only_new=only_new))
+        cold = block.rows[pairs.batch] < 0
+        if cold.any():
+            # It learned from shoppers with a history; for one without, what sells is the better order.
+            score = np.where(cold, untrained(block, pairs), score)
+        return Scored(start, block.rows, pairs, score, features.shoppers(block, pairs.batch))
+
+
 def rank(
-    union: Union,
-    ranker: Arrays | None,
-    rows: Ints,
-    count: int,
-    *,
-    only_new: bool = False,
-    memory_mb: int = 1024,
-    threads: int = 1,
+    ranking: Ranking, rows: Ints, count: int, *, only_new: bool = False, memory_mb: int = 1024, threads: int = 1
 ) -> Ranked:
     """Candidates of users, ranked; see `Bundle.score`."""
     parts = []
-    for found in _scored(union, ranker, rows, count, only_new=only_new, memory_mb=memory_mb, threads=threads):
+    for found in _scored(ranking, rows, count, only_new=only_new, memory_mb=memory_mb, threads=threads):
         batch, items, ranks, score = found.pairs.batch, found.pairs.items, found.pairs.ranks, found.score
         chance = np.full(len(score), np.nan, np.float32)
-        if found.shopper is not None and ranker is not None:
-            chance = probabilities(ranker, inputs(batch, score, found.shopper), only_new=only_new)
+        if found.shopper is not None and ranking.ranker is not None:
+            chance = probabilities(ranking.ranker, inputs(batch, score, found.shopper), only_new=only_new)
             chance[found.rows[batch] < 0] = np.nan
         order = np.lexsort((items, -score, batch))
         source = np.where(ranks > 0, ranks, np.iinfo(np.int16).max).argmin(axis=1).astype(np.int8)
@@ -66,8 +99,7 @@ def rank(
 
 
 def chances(
-    union: Union,
-    ranker: Arrays,
+    ranking: Ranking,
     rows: Ints,
     touched: sparse.csr_matrix,
     count: int,
@@ -85,7 +117,7 @@ def chances(
     seen = []
     for only_new in (False, True):
         parts = []
-        for found in _scored(union, ranker, rows, count, only_new=only_new, memory_mb=memory_mb, threads=threads):
+        for found in _scored(ranking, rows, count, only_new=only_new, memory_mb=memory_mb, threads=threads):
             if found.shopper is not None:
                 hit = np.asarray(touched[found.pairs.batch + found.start, found.pairs.items]).ravel() > 0
                 parts.append((inputs(found.pairs.batch, found.score, found.shopper), hit))
@@ -94,24 +126,13 @@ def chances(
     return learn(seen)
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """Candidates of a batch of users that begins at `start`; `shopper` is None where no ranker looked at features."""
-
-    start: int
-    rows: Ints
-    pairs: Candidates
-    score: Floats
-    shopper: Floats | None
-
-
 def _scored(
-    union: Union, ranker: Arrays | None, rows: Ints, count: int, *, only_new: bool, memory_mb: int, threads: int
-) -> Iterator[_Scored]:
+    ranking: Ranking, rows: Ints, count: int, *, only_new: bool, memory_mb: int, threads: int
+) -> Iterator[Scored]:
     """Batch by batch, in order; no more batches are at work, or wait to be taken, than there are threads."""
-    ranking = _Ranking(union, ranker)
+    union, _ = ranking.union, ranking.model  # made before the threads ask for it
 
-    def work(part: slice) -> _Scored:
+    def work(part: slice) -> Scored:
         block = union.block(rows[part], only_new=only_new)
         return ranking.of(part.start, block, union.candidates(block, count), only_new=only_new)
 
@@ -125,28 +146,10 @@ def _scored(
             yield found
 
 
-class _Ranking:
-    """A ranker over a union's sources, or the plain order where there is none."""
-
-    def __init__(self, union: Union, ranker: Arrays | None) -> None:
-        self._features = PairFeatures(union, ranker) if ranker is not None else None
-        self._network = Network(ranker) if ranker is not None else None
-
-    def of(self, start: int, block: Block, pairs: Candidates, *, only_new: bool) -> _Scored:
-        if self._features is None or self._network is None:
-            return _Scored(start, block.rows, pairs, untrained(block, pairs), None)
-        score = self._network.scores(self._features.of(block, pairs, only_new=only_new))
-        cold = block.rows[pairs.batch] < 0
-        if cold.any():
-            # It learned from shoppers with a history; for one without, what sells is the better order.
-            score = np.where(cold, untrained(block, pairs), score)
-        return _Scored(start, block.rows, pairs, score, self._features.shoppers(block, pairs.batch))
-
-
-def score_pairs(union: Union, ranker: Arrays | None, rows: Ints, items: Ints, *, memory_mb: int = 1024) -> Floats:
+def score_pairs(ranking: Ranking, rows: Ints, items: Ints, *, memory_mb: int = 1024) -> Floats:
     """Scores of given pairs, in their order; unknown items get the lowest float32."""
     out = np.full(len(rows), np.finfo(np.float32).min, np.float32)
-    ranking = _Ranking(union, ranker)
+    union = ranking.union
     users, owner = np.unique(rows, return_inverse=True)
     order = np.argsort(owner, kind="stable")
     order = order[items[order] >= 0]
@@ -160,4 +163,4 @@ def score_pairs(union: Union, ranker: Arrays | None, rows: Ints, items: Ints, *,
     return out
 
 
-__all__ = ["SOURCES", "forward", "rank", "score_pairs", "untrained"]
+__all__ = ["SOURCES", "Ranking", "forward", "rank", "score_pairs", "untrained"]

@@ -171,7 +171,7 @@ def test_only_new_leaves_out_what_the_shopper_touched(union: Union, snapshot: Sn
 def test_sources_without_a_proposal_leave_an_empty_ranking(snapshot: Snapshot) -> None:
     config = TrainingConfig(sources=("linear",))
     nobody = Union(make_sources(config, None), config, snapshot)
-    ranked = scoring.rank(nobody, None, np.array([-1, -1], np.int32), 50)
+    ranked = scoring.rank(scoring.Ranking(nobody, None), np.array([-1, -1], np.int32), 50)
     assert len(ranked) == 0
     assert [part.stop - part.start for _, part in ranked.lists(2)] == [0, 0]
 
