@@ -14,8 +14,7 @@ from models.candidates.own_items import OwnItemsScorer
 from models.candidates.signals import Sparse
 from models.candidates.union import Block, Candidates, Union
 from models.interface import SOURCES, Floats, Ints
-from models.ranking import normalisation
-from models.ranking.normalisation import interpolated
+from models.ranking import kernels, normalisation
 
 SIGNALS = (
     "own_items",
@@ -149,7 +148,7 @@ class PairFeatures:
         for place, name in enumerate(SIGNALS):
             if name in block.signals:
                 values[place], best[place] = block.signals[name].at(batch, items), block.best[name]
-        _signals(values, best, batch, dense, self._knots, self._scale is not None)
+        kernels.signals(values, best, batch, dense, self._knots, self._scale is not None)
         snapshot = self.union.snapshot
         goods = snapshot.catalogue
         affinities = ((snapshot.category_affinity, goods.category), (snapshot.brand_affinity, goods.brand))
@@ -165,23 +164,6 @@ class PairFeatures:
     def shoppers(self, block: Block, batch: Ints) -> Floats:
         """Each pair's features of the shopper alone, as values, whatever the scale: float32 `[pairs, USER]`."""
         return self._users[block.rows[batch]]
-
-
-@njit(nogil=True, cache=True)
-def _signals(values, best, batch, dense, knots, scaled):  # type: ignore[no-untyped-def]
-    """Each signal as it is and relative to the user's best; 0 where it says nothing."""
-    at, score, slope = knots
-    for pair in range(len(batch)):
-        for signal in range(len(values)):
-            value = values[signal, pair]
-            value = value if np.isfinite(value) else np.float32(0.0)
-            here = np.log1p(max(value, np.float32(-0.99)))
-            relative = value / max(best[signal, batch[pair]], np.float32(1e-9))
-            first, second = 2 * signal, 2 * signal + 1
-            if scaled:
-                here = interpolated(at[first], score[first], slope[first], here)
-                relative = interpolated(at[second], score[second], slope[second], relative)
-            dense[pair, first], dense[pair, second] = here, relative
 
 
 @njit(nogil=True, cache=True)

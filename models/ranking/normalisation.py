@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.interface import Floats
+from models.ranking import kernels
 
 Arrays = Mapping[str, NDArray[Any]]
 KNOTS = 65
@@ -55,30 +55,13 @@ def apply(arrays: Arrays, dense: Floats, which: slice = slice(None)) -> Floats:
         which: the features that the columns of `dense` are.
     """
     out = np.empty(dense.shape, np.float32)
-    _apply(*knots(arrays, which), np.ascontiguousarray(dense, np.float32), out)
+    kernels.scale(*knots(arrays, which), np.ascontiguousarray(dense, np.float32), out)
     return out
 
 
 def knots(arrays: Arrays, which: slice = slice(None)) -> tuple[Floats, Floats, Floats]:
-    """What `interpolated` wants of some features: `at`, `score` and the slope behind each knot, `[features, KNOTS]`."""
+    """What `kernels` want of some features: `at`, `score` and the slope behind each knot, `[features, KNOTS]`."""
     at, score = arrays["at"][which], arrays["score"][which]
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.diff(score, axis=1, append=score[:, -1:]) / np.diff(at, axis=1, append=at[:, -1:])
     return at, score, np.where(np.isfinite(slope), slope, 0.0).astype(np.float32)
-
-
-@njit(nogil=True, cache=True)
-def _apply(at, score, slope, dense, out):  # type: ignore[no-untyped-def]
-    for row in range(dense.shape[0]):
-        for feature in range(dense.shape[1]):
-            out[row, feature] = interpolated(at[feature], score[feature], slope[feature], dense[row, feature])
-
-
-@njit(nogil=True, cache=True, inline="always")
-def interpolated(at, score, slope, value):  # type: ignore[no-untyped-def]
-    """One value between the knots, as `np.interp`; without a branch, since any would be as likely as not."""
-    value = min(max(value, at[0]), at[KNOTS - 1])
-    low = np.int64(0)
-    for step in (32, 16, 8, 4, 2, 1):
-        low += step * np.int64(value >= at[low + step])
-    return score[low] + slope[low] * (value - at[low])
