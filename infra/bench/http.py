@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import requests
 from fastapi import FastAPI, Response
 
@@ -40,17 +39,17 @@ def measure(runs: int) -> list[Figure]:
     with server() as redis_url:
         shop.publish(redis_url)
         with _service(redis_url) as url:
-            taken: dict[str, list[dict[str, list[float]]]] = {"recommend": [], "nothing": []}
+            taken: dict[str, list[dict[str, float]]] = {"recommend": [], "nothing": []}
             in_turns(
                 runs,
                 _kept(taken["recommend"], f"{url}/recommend?user_id=1{{n:05}}&k=10&country=GB"),
                 _kept(taken["nothing"], f"{url}/nothing"),
             )
 
-    def at(name: str, percent: float) -> tuple[float, ...]:
-        return tuple(float(np.percentile(run["latencies"], percent)) * 1e3 for run in taken[name][1:])
+    def at(name: str, percent: int) -> tuple[float, ...]:
+        return tuple(run[f"p{percent}"] * 1e3 for run in taken[name][1:])
 
-    lag = max(float(np.percentile(run["lags"], 99)) for runs in taken.values() for run in runs[1:])
+    lag = max(run["late"] for runs in taken.values() for run in runs[1:])
     details = {"rate": RATE, "seconds": SECONDS, "sent_late_p99_ms": round(lag * 1e3, 2)}
     against = "endpoint that does nothing"
     return [
@@ -69,13 +68,13 @@ def measure(runs: int) -> list[Figure]:
     ]
 
 
-def _kept(taken: list[dict[str, list[float]]], url: str) -> Callable[[], float]:
+def _kept(taken: list[dict[str, float]], url: str) -> Callable[[], float]:
     def run() -> float:
         command = [sys.executable, "-m", "infra.bench.http_load", url, str(RATE), str(SECONDS)]
         taken.append(json.loads(subprocess.check_output(command, cwd=HOME)))
         if taken[-1]["failed"]:
             raise Unavailable(f"{taken[-1]['failed']} of the requests to {url} failed: nothing to measure")
-        return float(np.median(taken[-1]["latencies"]))
+        return taken[-1]["p50"]
 
     return run
 
