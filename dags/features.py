@@ -3,7 +3,7 @@
 ### Purpose
 Lands the delivery of one UTC day (the run's **partition key**, `YYYY-MM-DD`), cleans it into `events`, makes
 `items`, `user_features`, `item_features` and `co_visitation` as of that day, and announces the day, which wakes
-`monitoring` and after it `lists`.
+`monitoring` and after it `lists`. Beside that, what the storefront logged of the lists it showed becomes `impressions`.
 
 ### Inputs
 The shop's deliveries as the source's YAML describes them; `events` of earlier days.
@@ -17,12 +17,14 @@ The day's partitions of the tables above, rejected rows in `quarantine`, Data Do
 * Some quarantined rows; an empty day, where the source calls that normal: it is written and announced all the same.
 * Days run one after another: while one waits for its delivery, others queue (backfills do not).
 * `announce` is skipped in backfill runs.
+* `impressions` ends at once where the source names no exposure log.
 
 ### What is an incident
 * `day_given` failed: the run was started without a partition key. Nothing happened; start it with one.
 * `land` failed: no delivery within half a day, or the source says `missing_day: fail`. Ask the shop, then clear `land`.
 * `day` failed with a gate: the log names table, check and figures. Nothing of the gated table was replaced and the old
   lists go on serving. Correct the delivery or the mapping, then clear the task.
+* `impressions` failed: no list waits for it, but experiments miss the day. Correct the log or the mapping, then clear it.
 
 ### How to backfill
 UI: *Trigger > Backfill* with the first and last day. CLI: `airflow backfill create --dag-id features --from-date A
@@ -47,4 +49,6 @@ with house_dag("features", doc=__doc__, schedule=NIGHTLY, tags=("nightly",)):
 
     land = command_task("land", "jobs.land", ["--ds", DS], retry=DELIVERY)
     day = command_task("day", "jobs.day", ["--ds", DS], pool=Pool.SPARK)
-    day_given() >> land >> day >> announce()
+    impressions = command_task("impressions", "jobs.impressions", ["--ds", DS])
+    day_given() >> land >> [day, impressions]
+    day >> announce()

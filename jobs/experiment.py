@@ -1,7 +1,8 @@
 """What an experiment did: `python -m jobs.experiment --surface home --from A --to B [--json F] [--html F]`.
 
 Reads the tables `impressions` and `events`, holds every arm against the control, prints a table and keeps the result
-in the table `experiments`, from which the KPI page is served (`jobs.experiment_web`).
+in the table `experiments`, from which the KPI page is served (`jobs.experiment_web`). The same page stands in
+VAR/reports/experiments, where Airflow's UI shows it.
 """
 
 import json
@@ -52,8 +53,11 @@ def run(
     experiment_results.keep(settings, result)
     if as_json is not None:
         as_json.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    if html is not None:
-        html.write_text(experiment_page.page(result), encoding="utf-8")
+    report = settings.var / "reports" / "experiments" / f"{surface}-{days.first}-{days.last}.html"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    for path in (report, html):
+        if path is not None:
+            path.write_text(experiment_page.page(result), encoding="utf-8")
     ratios = {f"{each['arm']}.{each['metric']}": each["ratio"] for each in result["comparisons"]}
     return {"experiment": result["experiment"]["name"], **result["verdict"], "ratios": ratios}
 
@@ -110,7 +114,7 @@ def main(
     share_rise: Annotated[float, typer.Option(help="Guardrail: rise of the share of fallback or stale lists.")] = 0.01,
     expected: Annotated[float, typer.Option(help="Relative change whose power is told.")] = 0.05,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write everything there.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write the KPI page there.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the KPI page there too.")] = None,
 ) -> None:
     """Hold every arm of an experiment against its control."""
     bounds = Bounds(revenue_drop, share_rise, expected)

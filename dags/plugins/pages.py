@@ -60,7 +60,7 @@ def build_app(var: Path) -> "FastAPI":
 
 
 class Pages(AirflowPlugin):
-    """Two entries in the navigation, and the app behind them."""
+    """Three entries in the navigation, and the app behind them."""
 
     name = "nightshelf_pages"
     external_views = [  # noqa: RUF012 - Airflow's interface
@@ -68,6 +68,13 @@ class Pages(AirflowPlugin):
             "name": "Decisions",
             "href": f"{PREFIX}/reports/judging/",
             "url_route": "decisions",
+            "destination": "nav",
+            "category": "browse",
+        },
+        {
+            "name": "Experiments",
+            "href": f"{PREFIX}/reports/experiments/",
+            "url_route": "experiments",
             "destination": "nav",
             "category": "browse",
         },

@@ -133,3 +133,25 @@ def test_training_takes_what_a_search_found_else_the_form(bag: Any, searched: bo
     context = {"ti": ti, "params": {"ds": "2026-01-01", "promote": "auto", "config": '{"seed": 3}'}}
     arguments = train.render_template(train.arguments, context, train.get_dag().get_template_env())
     assert json.loads(arguments[arguments.index("--config") + 1]) == settings
+
+
+def test_no_list_waits_for_the_exposure_log(bag: Any) -> None:
+    features = bag.dags["features"]
+    assert features.get_task("impressions").module == "jobs.impressions"
+    assert features.get_task("impressions").upstream_task_ids == {"land"}
+    assert not features.get_task("impressions").downstream_task_ids
+    assert features.get_task("announce").upstream_task_ids == {"day"}
+
+
+def test_the_form_of_an_experiment_reaches_the_command_and_the_report(bag: Any) -> None:
+    analyse = bag.dags["experiment"].get_task("analyse")
+    form = {"surface": "home", "from": "2026-10-08", "to": "2026-10-21"} | dict.fromkeys(
+        ("revenue_drop", "share_rise", "expected"), 0.5
+    )
+    assert set(form) == set(bag.dags["experiment"].params)
+    context = {"params": form}
+    assert analyse.render_template(analyse.arguments, context) == [
+        *("--surface", "home", "--from", "2026-10-08", "--to", "2026-10-21"),
+        *("--revenue-drop", "0.5", "--share-rise", "0.5", "--expected", "0.5"),
+    ]
+    assert analyse.render_template(analyse.report, context) == "experiments/home-2026-10-08-2026-10-21.html"

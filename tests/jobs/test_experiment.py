@@ -57,6 +57,7 @@ def test_a_planted_effect_is_found(house: Settings, tmp_path: Path, capsys: pyte
     assert low < FACTOR < high
     assert "nothing speaks against" in capsys.readouterr().out
     page = (tmp_path / "f.html").read_text()
+    assert (house.var / "reports" / "experiments" / f"home-{WINDOW.first}-{WINDOW.last}.html").read_text() == page
     assert "is ahead of the control in clicks an item shown" in page
     assert "<script" not in page
     assert "http" not in page.split("</head>")[1], "nothing is fetched from anywhere"
