@@ -33,9 +33,7 @@ FORM = {
     "to": day_param("Last day, included"),
     "revenue_drop": Param(0.02, type="number", minimum=0, title="Guardrail: loss of revenue", description="relative"),
     "share_rise": Param(0.01, type="number", minimum=0, title="Guardrail: more fallback or stale lists"),
-    "expected": Param(
-        0.05, type="number", exclusiveMinimum=0, title="Change whose power is told", description="relative"
-    ),
+    "expected": Param(0.05, type="number", exclusiveMinimum=0, title="Relative change whose power is told"),
 }
 WINDOW = ["--surface", "{{ params.surface }}", "--from", "{{ params['from'] }}", "--to", "{{ params['to'] }}"]
 BOUNDS = [

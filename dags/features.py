@@ -24,7 +24,7 @@ The day's partitions of the tables above, rejected rows in `quarantine`, Data Do
 * `land` failed: no delivery within half a day, or the source says `missing_day: fail`. Ask the shop, then clear `land`.
 * `day` failed with a gate: the log names table, check and figures. Nothing of the gated table was replaced and the old
   lists go on serving. Correct the delivery or the mapping, then clear the task.
-* `impressions` failed: no list waits for it, but experiments miss the day. Correct the log or the mapping, then clear it.
+* `impressions` failed: no list waits for it, but experiments miss the day. Correct log or mapping, then clear it.
 
 ### How to backfill
 UI: *Trigger > Backfill* with the first and last day. CLI: `airflow backfill create --dag-id features --from-date A
