@@ -29,7 +29,7 @@ from lake.command import finish
 from lake.errors import BadInput, GateFailed, Unavailable
 from lake.partitions import record
 from lake.settings import Settings
-from models import decisions, surfaces
+from models import decisions, device, surfaces
 from models.bundle import Bundle
 from models.candidates.related import COMPLEMENT, SUBSTITUTE
 from models.changes import recipe, standing
@@ -213,7 +213,9 @@ def _pin(settings: Settings, wanted: str | None) -> Pinned:
     if found is None:
         raise BadInput(f"no bundle {wanted or 'champion'!r} is registered; train one: python -m models.training --ds D")
     version, path = found
-    return version, Bundle.load(path)
+    bundle = Bundle.load(path)
+    bundle.gpu = device.for_scoring(settings)
+    return version, bundle
 
 
 def _gate(

@@ -39,6 +39,7 @@ class Bundle:
         manifest: provenance and metrics, as saved; plain JSON values.
         config: the training's configuration.
         two_tower, ranker: the trained models' arrays by name, or None.
+        gpu: candidates are searched for on a GPU; the answers are the same but for rounding.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Bundle:
         self.config = config
         self.two_tower = two_tower
         self.ranker = ranker
+        self.gpu = False
         self._ranking: tuple[Snapshot, scoring.Ranking] | None = None
         self._related: tuple[Snapshot, RelatedItems] | None = None
 
@@ -93,7 +95,7 @@ class Bundle:
     def ranking(self, snapshot: Snapshot) -> scoring.Ranking:
         """The ranker over those sources; kept with them."""
         if self._ranking is None or self._ranking[0] is not snapshot:
-            union = Union(make_sources(self.config, self.two_tower), self.config, snapshot)
+            union = Union(make_sources(self.config, self.two_tower, gpu=self.gpu), self.config, snapshot)
             self._ranking = (snapshot, scoring.Ranking(union, self.ranker))
         return self._ranking[1]
 

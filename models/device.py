@@ -1,14 +1,18 @@
-"""Where training runs: the GPUs there are, or the CPU with as many threads as allowed."""
+"""Where training and the search for candidates run: the GPUs there are, or the CPU with as many threads as allowed."""
 
 import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lake.errors import BadInput
 from lake.settings import Settings
 
 log = logging.getLogger("nightshelf.device")
+
+DRIVER = Path("/dev/nvidiactl")
+"""What NVIDIA's driver makes where it runs."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,22 @@ def choose(settings: Settings) -> Device:
             _grow_memory(tf, gpu)
         strategy = tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.OneDeviceStrategy("/gpu:0")
         found = Device("gpu", len(gpus), strategy, "bfloat16")
-    log.info("training on %s", found.describe())
+    log.info("TensorFlow works on %s", found.describe())
     return found
+
+
+def for_scoring(settings: Settings) -> bool:
+    """Whether candidates are searched for on a GPU.
+
+    TensorFlow is asked only where the driver has made its device, since its import takes longer than a small shop's
+    lists.
+
+    Raises:
+        BadInput: `ACCELERATOR=gpu` and TensorFlow sees none.
+    """
+    if settings.accelerator == "cpu" or (settings.accelerator == "auto" and not DRIVER.exists()):
+        return False
+    return choose(settings).kind == "gpu"
 
 
 def _limit_threads(tf: Any, threads: int) -> None:

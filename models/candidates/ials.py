@@ -5,9 +5,9 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from models.candidates import approximate
-from models.candidates.approximate import Approximate
 from models.candidates.history import History
 from models.candidates.nearest import nearest_of_history
+from models.candidates.nearest_vectors import Index, index_of
 from models.candidates.signals import Factors, Signal
 from models.config import EventWeights, IalsConfig
 from models.interface import Floats, Ints, Reasons
@@ -41,17 +41,18 @@ class Ials:
 
     name = "ials"
 
-    def __init__(self, config: IalsConfig, weights: EventWeights, seed: int, approximate_above: int) -> None:
+    def __init__(
+        self, config: IalsConfig, weights: EventWeights, seed: int, approximate_above: int, gpu: bool = False
+    ) -> None:
         self.config = config
         self.weights = weights
         self.seed = seed
         self.approximate_above = approximate_above
+        self.gpu = gpu
 
     def prepare(self, snapshot: Snapshot) -> "IalsScorer":
         scorer = IalsScorer(History.of(snapshot, self.weights), self.config, self.seed)
-        if len(scorer.items) > self.approximate_above:
-            known = approximate.sample(np.asarray(scorer.users.any(axis=1)))
-            scorer.index = Approximate.of(scorer.items, scorer.users[known], approximate.COUNT)
+        scorer.index = index_of(scorer.items, scorer.sample, above=self.approximate_above, gpu=self.gpu)
         return scorer
 
 
@@ -60,7 +61,7 @@ class IalsScorer:
 
     def __init__(self, history: History, config: IalsConfig, seed: int) -> None:
         self.history = history
-        self.index: Approximate | None = None
+        self.index: Index | None = None
         everybody = np.arange(len(history.ptr) - 1, dtype=np.int32)
         said = np.exp2(-np.maximum(history.last_age, 0.0) / history.memory_days).astype(np.float32)
         matrix = history.matrix(everybody, said)
@@ -68,6 +69,10 @@ class IalsScorer:
             self.users, self.items = factorise(matrix, **config.model_dump(), seed=seed)
         else:
             self.users, self.items = (np.zeros((size, config.factors), np.float32) for size in matrix.shape)
+
+    def sample(self) -> Floats:
+        """Vectors of some users who have one."""
+        return self.users[approximate.sample(np.asarray(self.users.any(axis=1)))]
 
     def signals(self, rows: Ints) -> dict[str, Signal]:
         # Items without an event have zeros, and no product above zero.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.candidates import selection
-from models.candidates.approximate import Approximate
+from models.candidates.nearest_vectors import Index
 from models.interface import NO_SCORE, Floats, Ints
 
 
@@ -108,7 +108,7 @@ class Factors:
         items: float32 `[items, dim]`.
         known: bool `[rows]`, users about whom something is said.
         above: only products larger than this are values.
-        index: finds the largest products nearly, where the exact search takes too long.
+        index: finds the largest products where looking at all of them here takes too long.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Factors:
         known: NDArray[np.bool_],
         *,
         above: float = -np.inf,
-        index: Approximate | None = None,
+        index: Index | None = None,
     ) -> None:
         self._queries, self._items, self._known, self._above = queries, items, known, np.float32(above)
         self._index = index
@@ -137,7 +137,7 @@ class Factors:
         else:
             more = int(np.diff(touched.ptr).max(initial=0))
             best, value = self._index.search(self._queries, count + more)
-            kept = np.full((len(best), count), -1, np.int32)
+            kept = np.full((len(best), min(count, len(self._items))), -1, np.int32)
             _untouched(best, touched.ptr, touched.item, kept)
             here = np.maximum(kept, 0)
             best = np.where(kept >= 0, np.take_along_axis(best, here, axis=1), -1).astype(np.int32)

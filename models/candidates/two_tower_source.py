@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.candidates import approximate
-from models.candidates.approximate import Approximate
 from models.candidates.content import Content
+from models.candidates.nearest_vectors import Index, index_of
 from models.candidates.signals import Factors, Signal
 from models.candidates.two_tower_data import context
 from models.candidates.two_tower_history import histories
@@ -60,12 +60,15 @@ class TwoTower:
 
     name = "two_tower"
 
-    def __init__(self, arrays: Arrays, config: TrainingConfig) -> None:
+    def __init__(self, arrays: Arrays, config: TrainingConfig, gpu: bool = False) -> None:
         self.arrays = arrays
         self.config = config
+        self.gpu = gpu
 
     def prepare(self, snapshot: Snapshot) -> "TwoTowerScorer":
-        return TwoTowerScorer(snapshot, self.arrays, self.config)
+        scorer = TwoTowerScorer(snapshot, self.arrays, self.config)
+        scorer.index = index_of(scorer.items, scorer.sample, above=self.config.approximate_above, gpu=self.gpu)
+        return scorer
 
 
 class TwoTowerScorer:
@@ -80,9 +83,11 @@ class TwoTowerScorer:
         rows = np.arange(len(snapshot.users), dtype=np.int32)
         self._context = context(snapshot, rows, config.two_tower.user_buckets)
         self._warm = np.diff(self.history.indptr) > 0
-        self._index: Approximate | None = None
-        if len(self.items) > config.approximate_above:
-            self._index = Approximate.of(self.items, self.queries(approximate.sample(self._warm)), approximate.COUNT)
+        self.index: Index | None = None
+
+    def sample(self) -> Floats:
+        """Query vectors of some users who have a history."""
+        return self.queries(approximate.sample(self._warm))
 
     def queries(self, rows: Ints) -> Floats:
         """Query vectors of known users, float32 `[rows, dim]`."""
@@ -94,7 +99,7 @@ class TwoTowerScorer:
         queries = np.zeros((len(rows), self.items.shape[1]), np.float32)
         if warm.any():
             queries[warm] = self.queries(rows[warm])
-        return {"two_tower": Factors(queries, self.items, warm, index=self._index)}
+        return {"two_tower": Factors(queries, self.items, warm, index=self.index)}
 
     def explain(self, rows: Ints, items: Ints) -> Reasons:
         """The item of the history that lies closest to the item, -1 where the user has none."""

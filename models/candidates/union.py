@@ -26,19 +26,25 @@ FUSION_RANKS = 20.0
 """Reciprocal-rank fusion adds 1 / (FUSION_RANKS + rank) over the sources (Cormack et al., SIGIR 2009)."""
 
 
-def make_sources(config: TrainingConfig, two_tower: Mapping[str, NDArray[Any]] | None) -> list[Source]:
-    """The configured sources, in the order of `SOURCES`; without trained arrays there is no two-tower."""
+def make_sources(
+    config: TrainingConfig, two_tower: Mapping[str, NDArray[Any]] | None, *, gpu: bool = False
+) -> list[Source]:
+    """The configured sources, in the order of `SOURCES`; without trained arrays there is no two-tower.
+
+    Args:
+        gpu: the sources that compare vectors do so on a GPU.
+    """
     made: dict[str, Source] = {
         "own_items": OwnItems(config.event_weights),
         "co_visitation": CoVisitation(config.event_weights),
         "linear": Linear(config.linear, config.event_weights),
         "next_visit": NextVisit(config.next_visit, config.event_weights),
-        "ials": Ials(config.ials, config.event_weights, config.seed, config.approximate_above),
+        "ials": Ials(config.ials, config.event_weights, config.seed, config.approximate_above, gpu),
         "popular": Popular(config.event_weights),
         "new_items": NewItems(config.event_weights),
     }
     if two_tower is not None:
-        made["two_tower"] = TwoTower(two_tower, config)
+        made["two_tower"] = TwoTower(two_tower, config, gpu)
     return [made[name] for name in SOURCES if name in made and name in config.sources]
 
 
