@@ -50,7 +50,7 @@ class Loaded:
 
 
 class Loading:
-    """One load of one version. Rates are lists a second over all workers, 0 = as fast as it goes.
+    """One load of one version of `expected` lists. Rates are lists a second over all workers, 0 = as fast as it goes.
 
     Workers are threads: making the bytes, sending and waiting release Python's lock, and one publisher has to feed
     servers of one thread each (docs/decisions/0020).
@@ -64,14 +64,16 @@ class Loading:
         *,
         per_second: int = 0,
         workers: int = 1,
-        expected: int = 0,
+        expected: int,
         heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
         self._redis, self._surface, self._version = redis, surface, version
         self._workers, self._expected, self._heartbeat = workers, expected, heartbeat
         self._sender, self._stopped = Sender(redis), threading.Event()
         self._pace = Pace(per_second, self._stopped)
-        self._random = np.random.default_rng(int(version[-6:], 16))
+        random = np.random.default_rng(int(version[-6:], 16))
+        # Drawn before anything is read: a list that is not read back never becomes objects of Python.
+        self._sampled = np.sort(random.choice(expected, min(SAMPLE_LISTS, expected), replace=False))
         self._resent: list[tuple[str, int]] = []
         self._resends = 0
         self._servers = run_ids(redis)
@@ -90,7 +92,8 @@ class Loading:
         with ThreadPoolExecutor(self._workers, "publish") as pool:
             try:
                 for batch in (part for whole in lists for part in whole.in_parts(BATCH_ROWS, BATCH_LISTS)):
-                    self._draw(loaded, batch, seen)
+                    low, high = np.searchsorted(self._sampled, [seen, seen + len(batch)])
+                    loaded.sample += [batch.one(number - seen) for number in self._sampled[low:high].tolist()]
                     seen += len(batch)
                     flying.add(pool.submit(self._deliver, batch))
                     flying = self._settle(loaded, flying, self._workers + WAITING - 1)
@@ -199,15 +202,6 @@ class Loading:
                         f"surface {self._surface}: {key} has {found} items, {size} were pushed, after the connection "
                         f"was lost; run this again"
                     )
-
-    def _draw(self, loaded: Loaded, batch: Lists, seen: int) -> None:
-        """Reservoir sampling (Vitter's algorithm R): every list is read back with the same probability."""
-        free = max(0, min(SAMPLE_LISTS - seen, len(batch)))
-        loaded.sample += [batch.one(number) for number in range(free)]
-        later = np.arange(free, len(batch))
-        slots = self._random.integers(0, seen + later + 1)
-        for number, slot in zip(later[slots < SAMPLE_LISTS], slots[slots < SAMPLE_LISTS], strict=True):
-            loaded.sample[slot] = batch.one(int(number))
 
     def _tell(self, done: int, seconds: float) -> None:
         rate = done / seconds

@@ -113,7 +113,9 @@ def publish_surface(
         versions.point(version)
         log.info("%s: readers follow %s, data through %s", shelf, version, partition.ds)
         versions.remove(
-            versions.removable(settings.version_grace_seconds, keep={version, *versions.ways_back()}, thorough=False),
+            versions.removable(
+                settings.version_grace_seconds, keep=lambda: {version, *versions.ways_back()}, thorough=False
+            ),
             lambda: versions.renew(version),
         )
     finally:
@@ -141,18 +143,18 @@ def _stands(redis: Any, serving: Meta, surface: str) -> bool:
 
 def _make_room(settings: Settings, redis: Any, versions: Versions, version: str, size: Size) -> None:
     """Sweep what may go; the ways back go too if only that makes room for the new version."""
-    ways_back = versions.ways_back()
     grace = settings.version_grace_seconds
 
-    def sweep(keep: set[str]) -> None:
-        versions.remove(versions.removable(grace, keep={version, *keep}), lambda: versions.renew(version))
+    def sweep(keep: Callable[[], set[str]]) -> None:
+        gone = versions.removable(grace, keep=lambda: {version, *keep()})
+        versions.remove(gone, lambda: versions.renew(version))
 
-    sweep(ways_back)
+    sweep(versions.ways_back)
     needed = room.bytes_needed(size)
     missing = room.shortage(redis, needed)
-    if missing and ways_back:
+    if missing and versions.ways_back():
         log.warning("%s: %s; what the serving versions replaced is given up", versions.surface, missing)
-        sweep(set())
+        sweep(set)
     room.check_room(redis, needed)
 
 

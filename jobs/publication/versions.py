@@ -133,19 +133,27 @@ class Versions:
 
     # removal
 
-    def removable(self, grace_seconds: int, keep: Iterable[str] = (), *, thorough: bool = True) -> set[str]:
+    def removable(
+        self, grace_seconds: int, keep: Callable[[], Iterable[str]] = tuple, *, thorough: bool = True
+    ) -> set[str]:
         """Versions that nothing names, for at least the grace, and dead loads. Starts the grace where it finds need.
 
         Args:
-            keep: versions to spare all the same.
+            keep: versions to spare all the same; asked for if there is anything to remove.
             thorough: look through all keys for versions that are not on record, too.
         """
-        named, now = self.named(), self._now()
+        now = self._now()
         states: dict[str, str] = self._redis.hgetall(self._registry)
-        lease = self._redis.get(self._lease)
+        spared = {self._redis.get(self._lease), self._redis.get(contract.current_key(self.surface))}
         known = set(states) | ({version for version, _ in self._keys()} if thorough else set())
+        # Arms are looked for among all keys, so only where it matters: not for what is in its grace.
+        suspects = {
+            version
+            for version in known - spared
+            if not (since := states.get(version, "")).isdigit() or now - int(since) >= grace_seconds
+        }
         gone = set()
-        for version in known - named - {lease}:
+        for version in suspects - self.named() if suspects else ():
             state = states.get(version)
             if state == LOADING:
                 gone.add(version)
@@ -154,7 +162,7 @@ class Versions:
                 state = str(now)
             if state not in (None, LOADING) and now - int(state) >= grace_seconds:
                 gone.add(version)
-        return gone - set(keep)
+        return gone - set(keep()) if gone else gone
 
     def remove(self, versions: set[str], heartbeat: Callable[[], None] = lambda: None) -> int:
         """UNLINK all keys of some versions, a few at a time; their meta goes first, so nobody goes back to them."""

@@ -171,19 +171,19 @@ def test_no_more_batches_are_in_memory_than_workers_can_take(
 ) -> None:
     put(house, "a")
     gate, begun = threading.Event(), []
-    assembled: list[int] = []
-    draw, send = Loading._draw, Loading._send_once
+    submitted: list[int] = []
+    settle, send = Loading._settle, Loading._send_once
 
-    def drawing(self: Any, loaded: Any, batch: Any, seen: int) -> None:
-        assembled.append(seen)
-        draw(self, loaded, batch, seen)
+    def settling(self: Any, loaded: Any, flying: Any, most: int) -> Any:
+        submitted.append(len(flying))
+        return settle(self, loaded, flying, most)
 
     def held(self: Any, burst: Any, again: bool) -> None:
         begun.append(1)
         gate.wait(30)
         send(self, burst, again)
 
-    monkeypatch.setattr(Loading, "_draw", drawing)
+    monkeypatch.setattr(Loading, "_settle", settling)
     monkeypatch.setattr(Loading, "_send_once", held)
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(publish, house, DS)
@@ -191,7 +191,7 @@ def test_no_more_batches_are_in_memory_than_workers_can_take(
         while len(begun) < 3 and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.2)
-        ahead = len(assembled)
+        ahead = len(submitted)
         gate.set()
         done.result(60)
     assert ahead <= 3 + loading.WAITING
