@@ -1,0 +1,189 @@
+"""`make verify CHECKS=cluster`: every Spark job on `local` and on a real cluster of two workers, with equal content.
+
+A generated shop is landed once. Then the same commands run three times, each time on a copy of that lake and by the
+operator that a DAG would use: `local`; `spark-submit` to a standalone master with two workers that have neither our
+checkout nor our settings; and there again in one session, with every table written by the executors
+(SMALL_WRITE_ROWS=0). Compared are the content hashes that the jobs record and, since those are Spark's own, the rows
+themselves as DuckDB reads them. Last, one bundle scores all shoppers in one process and, with SCORING=spark, on the
+workers.
+"""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from infra.embedded import code_archive
+from infra.embedded.commands import module, say
+from infra.embedded.layout import HOME, StackSettings
+from infra.embedded.spark_cluster import Cluster, cluster
+from lake import storage
+from lake.clock import DayRange, shift
+from lake.partitions import recorded
+from lake.settings import Settings
+
+FIRST = date(2026, 9, 1)
+DAYS = DayRange(FIRST, shift(FIRST, 34))
+SHOPPERS, ITEMS, SEED = 6000, 400, 7
+FEW = {
+    "max_queries": 1500,
+    "two_tower": {"dim": 32, "max_epochs": 2},
+    "ials": {"factors": 16, "iterations": 4},
+    "ranker": {"networks": 2, "max_epochs": 3},
+}
+"""A training that takes a minute: what it learns is not the question here."""
+MADE = ("events", "quarantine", "item_sightings", "items", "users", "user_features", "item_features", "co_visitation")
+TASK = "infra.embedded.task"
+
+
+def commands(days: DayRange) -> list[list[str]]:
+    """Every Spark job once; each table of features is made by its own job, by `features` and by `day`."""
+    one, two, last = (f"{shift(days.last, -back)}" for back in (2, 1, 0))
+    alone = [[f"jobs.{job}", "--ds", one] for job in ("items", "user_features", "item_features", "co_visitation")]
+    events = ["jobs.events", "--from", f"{days.first}", "--to", f"{days.last}"]
+    return [events, *alone, ["jobs.features", "--ds", two], ["jobs.day", "--ds", last]]
+
+
+def at_once(days: DayRange) -> list[list[str]]:
+    """The same partitions in one session, as the DAG `history` makes them."""
+    earlier = [word for back in (2, 1) for word in ("--as-of", f"{shift(days.last, -back)}")]
+    return [["jobs.day", "--from", f"{days.first}", "--to", f"{days.last}", *earlier]]
+
+
+@dataclass
+class Side:
+    """One way to run the jobs: a lake of its own and the settings that choose target and cluster."""
+
+    name: str
+    folder: Path
+    surroundings: dict[str, str]
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(var=self.folder / "var", lake_root=str(self.folder / "lake"), pseudonymise=False)
+
+    def run(self, words: list[str], more: Mapping[str, str] | None = None) -> tuple[dict[str, Any], float]:
+        """A command's result and how long it took, in seconds."""
+        places = {"VAR": str(self.folder / "var"), "LAKE_ROOT": str(self.folder / "lake")}
+        started = time.monotonic()
+        told = module(TASK, words, surroundings={**self.surroundings, **places, **(more or {})}, quiet=True)
+        seconds = time.monotonic() - started
+        say(f"  {self.name:10} {seconds:6.1f} s  {' '.join(words)}")
+        return json.loads(told.strip().splitlines()[-1]), round(seconds, 1)
+
+    def marks(self) -> dict[str, tuple[int, str]]:
+        """`table/ds` -> rows and content hash as the jobs recorded them."""
+        return {f"{table}/{ds}": mark for table in MADE for ds, mark in sorted(recorded(self.settings, table).items())}
+
+    def rows(self) -> dict[str, tuple[int, str]]:
+        """`table/ds` -> rows and an order-free hash of what the files hold, by DuckDB."""
+        found = {}
+        for table in MADE:
+            data = storage.read(self.settings, table)  # noqa: F841, DuckDB reads it by name
+            sums = duckdb.sql("SELECT ds, count(*), sum(hash(data)::HUGEINT)::VARCHAR FROM data GROUP BY ds").fetchall()
+            found |= {f"{table}/{ds}": (int(count), str(total)) for ds, count, total in sorted(sums)}
+        return found
+
+
+def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
+    """Partitions that are not the same on both sides, each with what either has."""
+    names = sorted({*left, *right})
+    return [f"{name}: {left.get(name)} and {right.get(name)}" for name in names if left.get(name) != right.get(name)]
+
+
+def check() -> tuple[dict[str, Any], bool]:
+    """Figures and whether everything was equal."""
+    folder = (HOME / StackSettings().var / "verify-cluster").resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    base = {
+        "SOURCE": str(HOME / "sources" / "demo_shop.yaml"),
+        "DATA": str(folder / "deliveries"),
+        "JARS": str(HOME / ".jars"),
+        "PSEUDONYMISE": "false",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "SPARK_DRIVER_MEMORY": "2g",
+        "SPARK_MASTER": "local[2]",
+        "PYSPARK_PYTHON": sys.executable,
+        "COMPUTE": "local",
+        "COMPUTE_TRAINING": "local",
+        "COMPUTE_JOBS": "",
+        "SCORING": "local",
+    }
+    landed = Side("landed", folder / "landed", base)
+    _land(folder, landed)
+    with cluster(folder / "cluster") as running:
+        figures = _compared(folder, landed, base, running)
+        figures["applications"] = [app["name"] for app in running.state()["completedapps"]]
+    faults = figures["differences"]
+    passed = not faults and all(count > 0 for count in figures["rows"].values())
+    if passed:
+        shutil.rmtree(folder)
+    return figures, passed
+
+
+def _land(folder: Path, landed: Side) -> None:
+    days = ["--from", f"{DAYS.first}", "--to", f"{DAYS.last}"]
+    size = ["--shoppers", str(SHOPPERS), "--items", str(ITEMS), "--seed", str(SEED)]
+    module("sources.demo_shop", ["--out", str(folder / "deliveries"), *days, *size], quiet=True)
+    landed.run(["jobs.land", *days, "--history"])
+
+
+def _compared(folder: Path, landed: Side, base: dict[str, str], running: Cluster) -> dict[str, Any]:
+    archive = folder / "nightshelf.zip"
+    code_archive.build(archive)
+    submitted = base | {
+        "COMPUTE": "spark-submit",
+        "SPARK_MASTER": running.master,
+        "SPARK_PY_FILES": str(archive),
+        "SPARK_CONF": json.dumps({"spark.executor.memory": "1g", "spark.cores.max": "2"}),
+    }
+    reference, on_cluster = Side("local", folder / "local", base), Side("cluster", folder / "on-cluster", submitted)
+    by_executors = Side("executors", folder / "by-executors", submitted | {"SMALL_WRITE_ROWS": "0"})
+    others = (on_cluster, by_executors)
+    seconds: dict[str, dict[str, float]] = {}
+    for side in (reference, *others):
+        shutil.copytree(landed.folder / "lake", side.folder / "lake")
+        for words in at_once(DAYS) if side is by_executors else commands(DAYS):
+            seconds.setdefault(words[0], {})[side.name] = side.run(words)[1]
+    marks, rows = reference.marks(), reference.rows()
+    faults = [f"hash of {other.name}: {d}" for other in others for d in differences(marks, other.marks())]
+    faults += [f"rows of {other.name}: {d}" for other in others for d in differences(rows, other.rows())]
+    scored = _scored(reference, on_cluster, folder / "var")
+    seconds["jobs.lists"] = scored.pop("seconds")
+    return {
+        "shop": {"shoppers": SHOPPERS, "items": ITEMS, "days": len(DAYS), "seed": SEED},
+        "workers": running.alive(),
+        "seconds": seconds,
+        "rows": {table: sum(n for key, (n, _) in marks.items() if key.startswith(f"{table}/")) for table in MADE}
+        | {"lists": scored["rows"]},
+        "partitions": len(marks),
+        "content_hash": {name: digest for name, (_, digest) in marks.items() if name.endswith(f"/{DAYS.last}")}
+        | {f"lists/{surface}": digest for surface, digest in scored["content_hash"].items()},
+        "differences": [*faults, *scored["differences"]],
+    }
+
+
+def _scored(local: Side, other: Side, var: Path) -> dict[str, Any]:
+    """One bundle, and the day's lists by one process and by the workers."""
+    day, config = ["--ds", f"{DAYS.last}"], ["--config", json.dumps(FEW)]
+    shared = {"VAR": str(var)}
+    planned, _ = local.run(["models.training", *day, *config, "--plan"], shared)
+    as_of = [word for day in planned["missing"] for word in ("--as-of", day)]
+    if as_of:
+        local.run(["jobs.day", "--features-only", *as_of], shared)
+    local.run(["models.training", *day, *config, "--promote", "always"], shared)
+    here, seconds = local.run(["jobs.lists", *day], shared)
+    there, elsewhere = other.run(["jobs.lists", *day], shared | {"SCORING": "spark"})
+    return {
+        "rows": here["rows"],
+        "content_hash": here["content_hash"],
+        "seconds": {local.name: seconds, other.name: elsewhere},
+        "differences": [f"lists: {d}" for d in differences(here["content_hash"], there["content_hash"])],
+    }
