@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.dags.targets import ENVIRONMENTS, MASTER, ROLE, SECRETS, apply, forget
@@ -167,6 +170,7 @@ def submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv("OUTCOME", json.dumps(outcome) if outcome else "")
         return task.execute(context())
 
+    run.task = task  # type: ignore[attr-defined]
     return run
 
 
@@ -208,6 +212,30 @@ def test_the_end_of_a_job_decides_as_a_process_would(submitted: Any, code: int, 
     with pytest.raises(AirflowException) as caught:
         submitted(code, outcome)
     assert isinstance(caught.value, AirflowFailException) is final
+
+
+def test_a_killed_task_takes_spark_submit_and_its_driver_along(
+    submitted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowException
+
+    from dags import commands
+
+    monkeypatch.setattr(commands, "KILL_AFTER_SECONDS", 1.0)
+    (tmp_path / ".venv" / "bin" / "spark-submit").write_text(
+        '#!/bin/sh\nsleep 60 &\necho $! >"$LAKE_ROOT/driver"; wait'
+    )
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(submitted, 0, None)
+        deadline = time.monotonic() + 20
+        while not ((tmp_path / "driver").is_file() and (tmp_path / "driver").read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        driver = int((tmp_path / "driver").read_text())
+        submitted.task.on_kill()
+        with pytest.raises(AirflowException, match="ended with -15"):
+            running.result(10)
+    assert not psutil.pid_exists(driver) or psutil.Process(driver).status() == psutil.STATUS_ZOMBIE
 
 
 def test_in_cluster_mode_the_image_is_told_the_settings_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,9 +330,20 @@ def test_emr_starts_the_job_and_the_task_waits_deferred(serverless: Any, aws: An
     )  # fmt: skip
 
 
-def test_emr_gives_the_result_of_the_job(serverless: Any) -> None:
+async def first(trigger: Any) -> Any:
+    """What the triggerer hears first."""
+    return (await anext(trigger.run())).payload
+
+
+def test_emr_gives_the_result_of_the_job_once_the_triggerer_saw_its_end(serverless: Any) -> None:
+    from airflow.sdk.exceptions import TaskDeferred
+
+    with pytest.raises(TaskDeferred) as caught:
+        serverless.execute(context())
+    event = asyncio.run(first(caught.value.trigger))
+    assert event["status"] == "success"
     leave(serverless, 0, {"features": {}})
-    assert serverless.execute_complete(context(), {"status": "success"}, "j") == {"features": {}}
+    assert serverless.execute_complete(context(), event, **caught.value.kwargs) == {"features": {}}
 
 
 @pytest.mark.parametrize(("code", "final"), [(66, True), (75, False), (None, False)])
@@ -385,8 +424,10 @@ def test_batch_waits_deferred_and_a_killed_task_ends_the_job(
     assert [given["jobId"] for given in asked] == [batch.job_id]
 
 
-def test_batch_gives_the_result_after_the_wait(batch: Any) -> None:
+def test_batch_gives_the_result_once_the_triggerer_saw_the_end(batch: Any) -> None:
+    from dags.remote import BatchTrigger
+
     batch.submit_job(context())
+    event = asyncio.run(first(BatchTrigger(job_id=batch.job_id, aws_conn_id=None, region_name="us-east-1")))
     leave(batch, 0, {"version": "3"})
-    event = {"status": "success", "job_id": batch.job_id}
     assert batch.execute_complete(context(), event) == {"version": "3"}
