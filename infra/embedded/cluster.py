@@ -2,7 +2,7 @@
 
 A generated shop is landed once. Then the same commands run three times, each time on a copy of that lake and by the
 operator that a DAG would use: `local`; `spark-submit` to a standalone master with two workers that have neither our
-checkout nor our settings; and there again in one session, with every table written by the executors
+checkout nor our settings; and there again, some of them, with every table written by the executors
 (SMALL_WRITE_ROWS=0). Compared are the content hashes that the jobs record and, since those are Spark's own, the rows
 themselves as DuckDB reads them. Last, one bundle scores all shoppers in one process and, with SCORING=spark, on the
 workers.
@@ -23,15 +23,24 @@ import duckdb
 from infra.embedded import code_archive
 from infra.embedded.commands import module, say
 from infra.embedded.layout import HOME, StackSettings
-from infra.embedded.spark_cluster import Cluster, cluster
+from infra.embedded.spark_cluster import cluster
 from lake import storage
 from lake.clock import DayRange, shift
+from lake.command import parse_result
 from lake.partitions import recorded
 from lake.settings import Settings
 
 FIRST = date(2026, 9, 1)
-DAYS = DayRange(FIRST, shift(FIRST, 34))
-SHOPPERS, ITEMS, SEED = 6000, 400, 7
+DAYS = DayRange(FIRST, shift(FIRST, 13))
+SHOPPERS, ITEMS, SEED = 4500, 300, 7
+"""More shoppers than two batches of scoring hold, so that both workers have some."""
+WORKERS = 2
+EXECUTORS = {
+    "spark.executor.memory": "1g",
+    "spark.cores.max": str(WORKERS),
+    # Executors live for seconds here: quick code now rather than fast code later.
+    "spark.executor.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+}
 FEW = {
     "max_queries": 1500,
     "two_tower": {"dim": 32, "max_epochs": 2},
@@ -51,10 +60,9 @@ def commands(days: DayRange) -> list[list[str]]:
     return [events, *alone, ["jobs.features", "--ds", two], ["jobs.day", "--ds", last]]
 
 
-def at_once(days: DayRange) -> list[list[str]]:
-    """The same partitions in one session, as the DAG `history` makes them."""
-    earlier = [word for back in (2, 1) for word in ("--as-of", f"{shift(days.last, -back)}")]
-    return [["jobs.day", "--from", f"{days.first}", "--to", f"{days.last}", *earlier]]
+def written_by_executors(days: DayRange) -> list[list[str]]:
+    """Every table once, where executors write them."""
+    return [commands(days)[0], ["jobs.features", "--ds", f"{shift(days.last, -2)}"]]
 
 
 @dataclass
@@ -69,14 +77,13 @@ class Side:
     def settings(self) -> Settings:
         return Settings(var=self.folder / "var", lake_root=str(self.folder / "lake"), pseudonymise=False)
 
-    def run(self, words: list[str], more: Mapping[str, str] | None = None) -> tuple[dict[str, Any], float]:
-        """A command's result and how long it took, in seconds."""
+    def run(self, words: list[str], more: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """A command's result; how long it took is only told, for the machine may be busy with other things."""
         places = {"VAR": str(self.folder / "var"), "LAKE_ROOT": str(self.folder / "lake")}
         started = time.monotonic()
         told = module(TASK, words, surroundings={**self.surroundings, **places, **(more or {})}, quiet=True)
-        seconds = time.monotonic() - started
-        say(f"  {self.name:10} {seconds:6.1f} s  {' '.join(words)}")
-        return json.loads(told.strip().splitlines()[-1]), round(seconds, 1)
+        say(f"  {self.name:10} {time.monotonic() - started:6.1f} s  {' '.join(words)}")
+        return parse_result(told)
 
     def marks(self) -> dict[str, tuple[int, str]]:
         """`table/ds` -> rows and content hash as the jobs recorded them."""
@@ -118,11 +125,13 @@ def check() -> tuple[dict[str, Any], bool]:
     }
     landed = Side("landed", folder / "landed", base)
     _land(folder, landed)
-    with cluster(folder / "cluster") as running:
-        figures = _compared(folder, landed, base, running)
+    with cluster(folder / "cluster", WORKERS) as running:
+        figures = _compared(folder, landed, base, running.master)
         figures["applications"] = [app["name"] for app in running.state()["completedapps"]]
-    faults = figures["differences"]
-    passed = not faults and all(count > 0 for count in figures["rows"].values())
+        figures["fewest_executors"] = min(len(list(app.iterdir())) for app in running.work.iterdir())
+    submitted = len(commands(DAYS)) + len(written_by_executors(DAYS)) + 1
+    on_cluster = len(figures["applications"]) == submitted and figures["fewest_executors"] >= WORKERS
+    passed = on_cluster and not figures["differences"] and all(count > 0 for count in figures["rows"].values())
     if passed:
         shutil.rmtree(folder)
     return figures, passed
@@ -135,55 +144,59 @@ def _land(folder: Path, landed: Side) -> None:
     landed.run(["jobs.land", *days, "--history"])
 
 
-def _compared(folder: Path, landed: Side, base: dict[str, str], running: Cluster) -> dict[str, Any]:
+def _compared(folder: Path, landed: Side, base: dict[str, str], master: str) -> dict[str, Any]:
     archive = folder / "nightshelf.zip"
     code_archive.build(archive)
     submitted = base | {
         "COMPUTE": "spark-submit",
-        "SPARK_MASTER": running.master,
+        "SPARK_MASTER": master,
         "SPARK_PY_FILES": str(archive),
-        "SPARK_CONF": json.dumps({"spark.executor.memory": "1g", "spark.cores.max": "2"}),
+        "SPARK_CONF": json.dumps(EXECUTORS),
     }
     reference, on_cluster = Side("local", folder / "local", base), Side("cluster", folder / "on-cluster", submitted)
     by_executors = Side("executors", folder / "by-executors", submitted | {"SMALL_WRITE_ROWS": "0"})
-    others = (on_cluster, by_executors)
-    seconds: dict[str, dict[str, float]] = {}
-    for side in (reference, *others):
+    for side in (reference, on_cluster, by_executors):
         shutil.copytree(landed.folder / "lake", side.folder / "lake")
-        for words in at_once(DAYS) if side is by_executors else commands(DAYS):
-            seconds.setdefault(words[0], {})[side.name] = side.run(words)[1]
+        for words in written_by_executors(DAYS) if side is by_executors else commands(DAYS):
+            side.run(words)
     marks, rows = reference.marks(), reference.rows()
-    faults = [f"hash of {other.name}: {d}" for other in others for d in differences(marks, other.marks())]
-    faults += [f"rows of {other.name}: {d}" for other in others for d in differences(rows, other.rows())]
+    written, held = by_executors.marks(), by_executors.rows()
+    faults = {
+        "hashes": differences(marks, on_cluster.marks()),
+        "rows": differences(rows, on_cluster.rows()),
+        "hashes, written by executors": differences({key: marks.get(key) for key in written}, written),
+        "rows, written by executors": differences({key: rows.get(key) for key in held}, held),
+        "lists": [],
+    }
     scored = _scored(reference, on_cluster, folder / "var")
-    seconds["jobs.lists"] = scored.pop("seconds")
+    faults["lists"] = differences(*scored["content_hash"])
+    day = f"/{DAYS.last}"
     return {
         "shop": {"shoppers": SHOPPERS, "items": ITEMS, "days": len(DAYS), "seed": SEED},
-        "workers": running.alive(),
-        "seconds": seconds,
-        "rows": {table: sum(n for key, (n, _) in marks.items() if key.startswith(f"{table}/")) for table in MADE}
-        | {"lists": scored["rows"]},
-        "partitions": len(marks),
-        "content_hash": {name: digest for name, (_, digest) in marks.items() if name.endswith(f"/{DAYS.last}")}
-        | {f"lists/{surface}": digest for surface, digest in scored["content_hash"].items()},
-        "differences": [*faults, *scored["differences"]],
+        "rows": {
+            **{table: sum(n for key, (n, _) in marks.items() if key.startswith(f"{table}/")) for table in MADE},
+            "lists": scored["rows"],
+        },
+        "partitions": {"compared": len(marks), "written_by_executors": len(written)},
+        "content_hash": {
+            **{key.removesuffix(day): digest for key, (_, digest) in marks.items() if key.endswith(day)},
+            **{f"lists of {surface}": digest for surface, digest in scored["content_hash"][0].items()},
+        },
+        "differences": [f"{what}: {each}" for what, found in faults.items() for each in found],
     }
 
 
 def _scored(local: Side, other: Side, var: Path) -> dict[str, Any]:
-    """One bundle, and the day's lists by one process and by the workers."""
+    """One bundle, and the day's lists by one process and by the workers: their rows, and the content hashes of both."""
     day, config = ["--ds", f"{DAYS.last}"], ["--config", json.dumps(FEW)]
     shared = {"VAR": str(var)}
-    planned, _ = local.run(["models.training", *day, *config, "--plan"], shared)
+    planned = local.run(["models.training", *day, *config, "--plan"], shared)
     as_of = [word for day in planned["missing"] for word in ("--as-of", day)]
     if as_of:
         local.run(["jobs.day", "--features-only", *as_of], shared)
     local.run(["models.training", *day, *config, "--promote", "always"], shared)
-    here, seconds = local.run(["jobs.lists", *day], shared)
-    there, elsewhere = other.run(["jobs.lists", *day], shared | {"SCORING": "spark"})
-    return {
-        "rows": here["rows"],
-        "content_hash": here["content_hash"],
-        "seconds": {local.name: seconds, other.name: elsewhere},
-        "differences": [f"lists: {d}" for d in differences(here["content_hash"], there["content_hash"])],
-    }
+    here, there = (
+        local.run(["jobs.lists", *day], shared),
+        other.run(["jobs.lists", *day], {**shared, "SCORING": "spark"}),
+    )
+    return {"rows": here["rows"], "content_hash": (here["content_hash"], there["content_hash"])}

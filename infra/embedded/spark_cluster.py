@@ -24,10 +24,11 @@ class Cluster:
 
     Attributes:
         master: its address, as SPARK_MASTER takes it.
+        work: a folder for each application, in it one for each of its executors.
     """
 
-    def __init__(self, master: str, web: str) -> None:
-        self.master, self._web = master, web
+    def __init__(self, master: str, web: str, work: Path) -> None:
+        self.master, self._web, self.work = master, web, work
 
     def state(self) -> dict[str, Any]:
         """What the master tells: workers, their cores, applications that ran."""
@@ -59,11 +60,11 @@ def cluster(
     folder.mkdir(parents=True, exist_ok=True)
     ports = choose({"spark": 7077, "spark_web": 8180}, lambda _: None)
     port, web = ports["spark"], ports["spark_web"]
-    found = Cluster(f"spark://{HOST}:{port}", f"http://{HOST}:{web}")
+    found = Cluster(f"spark://{HOST}:{port}", f"http://{HOST}:{web}", folder / "work")
     environment = dict(surroundings if surroundings is not None else bare())
     master = ["org.apache.spark.deploy.master.Master", "--host", HOST, "--port", str(port), "--webui-port", str(web)]
     worker = ["org.apache.spark.deploy.worker.Worker", "--host", HOST, "--cores", "1", "--memory", memory]
-    worker += ["--webui-port", "0", "--work-dir", str(folder / "work"), found.master]
+    worker += ["--webui-port", "0", "--work-dir", str(found.work), found.master]
     processes = []
     try:
         for name, words in (("master", master), *((f"worker-{n}", worker) for n in range(workers))):
