@@ -71,6 +71,7 @@ PLANNING = "--plan"
 """With this argument a command only looks the lake up, in a process."""
 ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/.+")
 PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+EMR_DELTA = ",".join(f"/usr/share/aws/delta/lib/delta-{name}.jar" for name in ("spark", "storage"))
 KUBERNETES = "airflow.providers.cncf.kubernetes"
 
 
@@ -95,9 +96,11 @@ class ComputeSettings(BaseSettings):
     spark_conn_id: str = Field("", description="Airflow connection with queue, keytab, ...; in place of SPARK_MASTER")
 
     image_home: str = Field("/opt/nightshelf", description="where our code lies in the images, beside .venv and .jars")
+    image_python: str = Field("", description="the images' Python; default IMAGE_HOME/.venv/bin/python")
     emr_application_id: str = ""
     emr_execution_role_arn: str = ""
     emr_logs_uri: str = Field("", description="s3://bucket/prefix/ for the logs of drivers and executors")
+    emr_jars: str = Field(EMR_DELTA, description="jars of Delta in EMR's own Spark, or s3:// addresses of others")
     user_key_secret: str = Field("", description="id in AWS Secrets Manager of USER_KEY, which EMR hands to the driver")
     batch_job_queue: str = ""
     batch_job_definition: str = ""

@@ -12,7 +12,7 @@ from dags.policy import HOME
 from lake.errors import BadInput
 from lake.settings import Settings
 
-STAYS = frozenset({"var", "data", "jars", "redis_url", "user_key_file", "spark_master", "spark_java_options"}) | {
+STAYS = frozenset({"var", "data", "jars", "redis_url", "user_key_file", "metrics_dir", "spark_master"}) | {
     name for name, field in Settings.model_fields.items() if field.annotation is SecretStr
 }
 """Fields of `Settings` that are secrets, or that mean something on this machine only."""

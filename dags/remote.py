@@ -1,6 +1,6 @@
 """Commands on other machines, by the providers' own operators: the same arguments, results, exit codes and retries.
 
-A command is started through `jobs.run`, which leaves its exit code and result in the lake (`lake.outcome`); what a
+A command is started through `lake.run`, which leaves its exit code and result in the lake (`lake.outcome`); what a
 service tells besides is only whether it is still running. Imported only where a target other than `local` is set.
 """
 
@@ -52,7 +52,7 @@ class Elsewhere:
         return f"outcome-{hashlib.sha256('/'.join(map(str, words)).encode()).hexdigest()[:24]}"
 
     def words(self, context: Context) -> list[str]:
-        """The arguments of `jobs.run`; one that renders empty is left out."""
+        """The arguments of `lake.run`; one that renders empty is left out."""
         return ["--outcome", self.outcome_name(context), self.module, *(a for a in map(str, self.arguments) if a)]
 
     def settle(self, context: Context, code: int | None = None, *, repeat: bool = True) -> dict[str, Any]:
@@ -215,12 +215,13 @@ class ServerlessCommand(Elsewhere, EmrServerlessStartJobOperator):
 def _emr_properties(chosen: ComputeSettings) -> dict[str, str]:
     pipeline, home = pipeline_settings(), chosen.image_home
     told = handed_over.environment(os.environ, pipeline, home, RUN) | {"SPARK_MASTER": Target.EMR_SERVERLESS.value}
-    python = {"PYSPARK_PYTHON": f"{home}/.venv/bin/python"}
+    python = {"PYSPARK_PYTHON": chosen.image_python or f"{home}/.venv/bin/python"}
     driver = told | python | {"PYSPARK_DRIVER_PYTHON": python["PYSPARK_PYTHON"]}
     if pipeline.pseudonymise:
         driver["USER_KEY"] = f"{EMR_SECRET}{chosen.user_key_secret}"
     return {
-        **started_elsewhere(pipeline, f"{home}/.jars"),
+        # EMR's own class path and sizes of workers stand; to give others here would replace them.
+        "spark.jars": chosen.emr_jars,
         **{f"{EMR_DRIVER}.{name}": value for name, value in driver.items()},
         **{f"{EXECUTOR}.{name}": value for name, value in {**python, "PYTHONPATH": home}.items()},
         **chosen.spark_conf,
@@ -264,7 +265,7 @@ class BatchCommand(Elsewhere, BatchOperator):
         )
 
     def execute(self, context: Context) -> dict[str, Any]:  # type: ignore[override]
-        self.container_overrides["command"] = ["python", "-m", "jobs.run", *self.words(context)]
+        self.container_overrides["command"] = ["python", "-m", "lake.run", *self.words(context)]
         try:
             super().execute(context)
         except AirflowException:

@@ -324,6 +324,7 @@ def test_emr_starts_the_job_and_the_task_waits_deferred(serverless: Any, aws: An
     assert defaults["properties"][f"{driver}.USER_KEY"] == "EMR.secret@nightshelf/user_key"
     assert defaults["properties"][f"{driver}.LAKE_ROOT"] == "s3a://lake/nightshelf"
     assert defaults["properties"]["spark.executorEnv.PYTHONPATH"] == "/opt/nightshelf"
+    assert "spark.driver.extraClassPath" not in defaults["properties"], "it would replace EMR's own"
     trigger = caught.value.trigger
     assert (type(trigger).__name__, trigger.job_id, trigger.cancel_on_kill) == (
         "EmrServerlessStartJobTrigger", job_id, True
@@ -385,7 +386,7 @@ def test_batch_gets_the_training_and_gives_its_result(batch: Any, aws: Any) -> N
     assert job["jobName"] == "nightshelf-models-training"
     assert job["jobDefinition"].split("/")[-1].startswith("nightshelf-training")
     assert job["timeout"]["attemptDurationSeconds"] == 20 * 3600
-    start = ["python", "-m", "jobs.run", "--outcome", batch.outcome_name(context())]
+    start = ["python", "-m", "lake.run", "--outcome", batch.outcome_name(context())]
     assert job["container"]["command"] == [*start, "models.training", "--ds", "2026-11-22"]
     told = {each["name"]: each["value"] for each in job["container"]["environment"]}
     assert told["ACCELERATOR"] == "gpu"
