@@ -117,6 +117,7 @@ class SparkSubmitCommand(Elsewhere, SparkSubmitOperator):
             told = handed_over.environment(os.environ, pipeline, chosen.image_home, RUN)
             told |= {"SPARK_MASTER": chosen.spark_master or "cluster"}
             options = started_elsewhere(pipeline, f"{chosen.image_home}/.jars")
+            options |= {f"{EXECUTOR}.PYTHONPATH": chosen.image_home}
         super().__init__(
             application=f"{HOME}/{LAUNCHER}" if self.client else f"local://{chosen.image_home}/{LAUNCHER}",
             name=f"nightshelf-{module}",

@@ -32,6 +32,8 @@ from lake.settings import Settings
 
 FIRST = date(2026, 9, 1)
 DAYS = DayRange(FIRST, shift(FIRST, 13))
+BACK = (8, 4, 0)
+"""Days before the last that features are made for: those that the training below looks back to."""
 SHOPPERS, ITEMS, SEED = 4500, 300, 7
 """More shoppers than two batches of scoring hold, so that both workers have some."""
 WORKERS = 2
@@ -54,7 +56,7 @@ TASK = "infra.embedded.task"
 
 def commands(days: DayRange) -> list[list[str]]:
     """Every Spark job once; each table of features is made by its own job, by `features` and by `day`."""
-    one, two, last = (f"{shift(days.last, -back)}" for back in (2, 1, 0))
+    one, two, last = (f"{shift(days.last, -back)}" for back in BACK)
     alone = [[f"jobs.{job}", "--ds", one] for job in ("items", "user_features", "item_features", "co_visitation")]
     events = ["jobs.events", "--from", f"{days.first}", "--to", f"{days.last}"]
     return [events, *alone, ["jobs.features", "--ds", two], ["jobs.day", "--ds", last]]
@@ -62,7 +64,7 @@ def commands(days: DayRange) -> list[list[str]]:
 
 def written_by_executors(days: DayRange) -> list[list[str]]:
     """Every table once, where executors write them."""
-    return [commands(days)[0], ["jobs.features", "--ds", f"{shift(days.last, -2)}"]]
+    return [commands(days)[0], ["jobs.features", "--ds", f"{shift(days.last, -BACK[0])}"]]
 
 
 @dataclass
