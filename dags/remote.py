@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from airflow.providers.amazon.aws.operators.batch import BatchOperator
 from airflow.providers.amazon.aws.operators.emr import EmrServerlessStartJobOperator
@@ -79,7 +79,7 @@ class Submission(SparkSubmitHook):
         self._settings, self._environment = settings, environment
         super().__init__(conn_id=settings.spark_conn_id or "SPARK_MASTER", **kwargs)
 
-    def get_connection(self, conn_id: str) -> Any:  # type: ignore[override]
+    def get_connection(self, conn_id: str) -> Any:
         """The connection of SPARK_CONN_ID; without one, SPARK_MASTER in the shape of one."""
         if self._settings.spark_conn_id:
             return super().get_connection(conn_id)
@@ -143,7 +143,7 @@ class SparkSubmitCommand(Elsewhere, SparkSubmitOperator):
             spark_binary=str(own) if own.exists() else None,
         )
 
-    def execute(self, context: Context) -> dict[str, Any]:  # type: ignore[override]
+    def execute(self, context: Context) -> dict[str, Any]:
         self._process_environment = job_environment(os.environ, context["dag_run"].run_id)
         self.application_args = self.words(context)
         try:
@@ -197,12 +197,12 @@ class ServerlessCommand(Elsewhere, EmrServerlessStartJobOperator):
         self.client_request_token = self.outcome_name(context)  # the same try is never started twice
         return super().execute(context, event)
 
-    def defer(self, *, trigger: Any, kwargs: dict[str, Any] | None = None, **more: Any) -> NoReturn:
+    def defer(self, *, trigger: Any, kwargs: dict[str, Any] | None = None, **more: Any) -> None:
         # A failed waiter's event does not name the job.
         given = {"job_id": self.job_id} if self.job_id else {}
         super().defer(trigger=trigger, kwargs={**(kwargs or {}), **given} or None, **more)
 
-    def execute_complete(  # type: ignore[override]
+    def execute_complete(
         self, context: Context, event: dict[str, Any] | None = None, job_id: str | None = None
     ) -> dict[str, Any]:
         if (event or {}).get("status") != "success" and job_id:
@@ -265,7 +265,7 @@ class BatchCommand(Elsewhere, BatchOperator):
             **kwargs,
         )
 
-    def execute(self, context: Context) -> dict[str, Any]:  # type: ignore[override]
+    def execute(self, context: Context) -> dict[str, Any]:
         self.container_overrides["command"] = ["python", "-m", "lake.run", *self.words(context)]
         try:
             super().execute(context)
@@ -274,13 +274,11 @@ class BatchCommand(Elsewhere, BatchOperator):
                 raise
         return self.settle(context, self._seen())
 
-    def defer(self, *, trigger: Any, timeout: timedelta | None = None, **more: Any) -> NoReturn:
+    def defer(self, *, trigger: Any, timeout: timedelta | None = None, **more: Any) -> None:
         _, fields = trigger.serialize()
         super().defer(trigger=BatchTrigger(**fields), timeout=timeout, **more)
 
-    def execute_complete(  # type: ignore[override]
-        self, context: Context, event: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
             super().execute_complete(context, event)
         except AirflowException as error:

@@ -55,7 +55,7 @@ def run(module: str, arguments: Sequence[str], name: str | None = None) -> int:
     sys.argv = [module, *arguments]
     out, told = sys.stdout, sys.stderr
     heard, noted = Heard(out, 1), Heard(told, LOG_LINES)
-    sys.stdout, sys.stderr = heard, noted  # type: ignore[assignment]
+    sys.stdout, sys.stderr = heard, noted
     try:
         code = _exit_code(module)
     finally:

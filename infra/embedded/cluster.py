@@ -93,10 +93,12 @@ class Side:
 
     def rows(self) -> dict[str, tuple[int, str]]:
         """`table/ds` -> rows and an order-free hash of what the files hold, by DuckDB."""
-        found = {}
+        found: dict[str, tuple[int, str]] = {}
+        connection = duckdb.connect()
         for table in MADE:
-            data = storage.read(self.settings, table)  # noqa: F841, DuckDB reads it by name
-            sums = duckdb.sql("SELECT ds, count(*), sum(hash(data)::HUGEINT)::VARCHAR FROM data GROUP BY ds").fetchall()
+            connection.register("data", storage.read(self.settings, table))
+            query = "SELECT ds, count(*), sum(hash(data)::HUGEINT)::VARCHAR FROM data GROUP BY ds"
+            sums = connection.execute(query).fetchall()
             found |= {f"{table}/{ds}": (int(count), str(total)) for ds, count, total in sorted(sums)}
         return found
 

@@ -37,7 +37,7 @@ def run(module: str, arguments: list[str]) -> dict[str, Any]:
         task = command_task("command", module, arguments)
     run_id = f"by-hand-{os.getpid()}"
     ti = SimpleNamespace(dag_id="by_hand", run_id=run_id, task_id="command", map_index=-1, try_number=1)
-    return dict(task.execute({"dag_run": SimpleNamespace(run_id=run_id), "ti": ti}))  # type: ignore[typeddict-item]
+    return dict(task.execute({"dag_run": SimpleNamespace(run_id=run_id), "ti": ti}))
 
 
 def main() -> None:
