@@ -34,8 +34,8 @@ FIRST = date(2026, 9, 1)
 DAYS = DayRange(FIRST, shift(FIRST, 13))
 BACK = (8, 4, 0)
 """Days before the last that features are made for: those that the training below looks back to."""
-SHOPPERS, ITEMS, SEED = 4500, 300, 7
-"""More shoppers than two batches of scoring hold, so that both workers have some."""
+SHOPPERS, ITEMS, SEED = 2300, 200, 7
+"""More shoppers than one batch of scoring holds, so that both workers have some."""
 WORKERS = 2
 EXECUTORS = {
     "spark.executor.memory": "1g",
