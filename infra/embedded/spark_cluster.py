@@ -1,6 +1,7 @@
 """A real Spark standalone cluster on loopback: a master and workers as processes of their own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -87,7 +88,9 @@ def bare() -> dict[str, str]:
 
 
 def _start(words: list[str], log: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    command = [str(Path(sys.executable).parent / "spark-class"), *words]
+    # It must not outlive whoever started it, however that one ended.
+    tied = [tool, "--pdeathsig", "TERM"] if (tool := shutil.which("setpriv")) else []
+    command = [*tied, str(Path(sys.executable).parent / "spark-class"), *words]
     with log.open("wb") as stream:
         return subprocess.Popen(command, stdout=stream, stderr=stream, env=environment, cwd=log.parent)
 
