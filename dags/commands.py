@@ -5,7 +5,6 @@ that is killed outright. Exit codes are those of `lake.errors`: 65 (bad input) a
 good; 75 (unavailable) and a kill are tried again as the task's `Retry` says, any other end three times at most.
 """
 
-import json
 import os
 import shutil
 import signal
@@ -21,8 +20,10 @@ from airflow.sdk import Asset, BaseOperator, BaseOperatorLink, Context, conf, ge
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from dags.compute import Target, target_of
 from dags.policy import HOME, NO_RETRY, SERVICE, Pool, Retry
 from lake.clock import parse_day
+from lake.command import parse_result
 from lake.errors import BadInput, GateFailed, Unavailable
 
 DS = "{{ dag_run.partition_key }}"
@@ -69,22 +70,6 @@ def day_given() -> str:
     return require_day(run.partition_key, run.dag_id)
 
 
-def parse_result(output: str) -> dict[str, Any]:
-    """The JSON object on the last line of a command's standard output.
-
-    Raises:
-        ValueError: there is none.
-    """
-    lines = output.strip().splitlines()
-    try:
-        result = json.loads(lines[-1])
-    except (IndexError, json.JSONDecodeError):
-        result = None
-    if not isinstance(result, dict):
-        raise ValueError(f"the last line on standard output should be one JSON object, found {lines[-1:]!r}")
-    return result
-
-
 def table(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """A result as rows of dotted name and value, for the log."""
     rows: list[tuple[str, str]] = []
@@ -116,6 +101,39 @@ def failure(module: str, code: int, tries: int) -> AirflowException:
     if not expected and tries >= CRASHES:
         return AirflowFailException(f"{module} ended with {code}, and not for the first time; its reason is above")
     return AirflowException(f"{module} ended with {code}; its reason is above")
+
+
+def conclude(log: Any, module: str, result: dict[str, Any], needs: str | None) -> dict[str, Any]:
+    """Show a command's result in the task's log and hand it on.
+
+    Raises:
+        AirflowFailException: it lacks the field that the task `needs`.
+    """
+    width = max((len(name) for name, _ in table(result)), default=0)
+    for name, value in table(result):
+        log.info("%-*s  %s", width, name, value)
+    if needs and not result.get(needs):
+        raise AirflowFailException(f"{module} found no {needs}: {result}; see this DAG's page")
+    return result
+
+
+def tied() -> list[str]:
+    """Words before a command by which it ends when its parent does, however that one ended."""
+    return [tool, "--pdeathsig", "TERM"] if (tool := shutil.which("setpriv")) else []
+
+
+def end_group(process: Any) -> None:
+    """End a process and its group: politely, and by force before Airflow itself loses patience (5 s)."""
+    deadline = time.monotonic() + KILL_AFTER_SECONDS
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            process.poll()
+            os.killpg(process.pid, 0)
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
 
 
 class ReportLink(BaseOperatorLink):
@@ -154,12 +172,11 @@ class CommandOperator(BaseOperator):
         self._hook: SubprocessHook | None = None
 
     def command(self, result: Path) -> list[str]:
-        """The process to start. `setpriv` lets the job die when its parent does, however that one died."""
+        """The process to start."""
         own = HOME / ".venv" / "bin" / "python"
         python = str(own) if own.exists() else sys.executable
-        tied = [tool, "--pdeathsig", "TERM"] if (tool := shutil.which("setpriv")) else []
-        shell = [*tied, "bash", "-o", "pipefail", "-c", SCRIPT, "bash", str(result)]
-        return [*shell, *tied, python, "-m", self.module, *(a for a in map(str, self.arguments) if a)]
+        shell = [*tied(), "bash", "-o", "pipefail", "-c", SCRIPT, "bash", str(result)]
+        return [*shell, *tied(), python, "-m", self.module, *(a for a in map(str, self.arguments) if a)]
 
     def execute(self, context: Context) -> dict[str, Any]:
         self._hook = SubprocessHook()
@@ -170,28 +187,25 @@ class CommandOperator(BaseOperator):
             if code:
                 raise failure(self.module, code, context["ti"].try_number)
             result = parse_result(output.read_text(errors="replace"))
-        width = max((len(name) for name, _ in table(result)), default=0)
-        for name, value in table(result):
-            self.log.info("%-*s  %s", width, name, value)
-        if self.needs and not result.get(self.needs):
-            raise AirflowFailException(f"{self.module} found no {self.needs}: {result}; see this DAG's page")
-        return result
+        return conclude(self.log, self.module, result, self.needs)
 
     def on_kill(self) -> None:
-        """Ends the whole process group: politely, and by force before Airflow itself loses patience (5 s)."""
-        process = self._hook.sub_process if self._hook else None
-        if process is None:
-            return
-        deadline = time.monotonic() + KILL_AFTER_SECONDS
-        try:
-            os.killpg(process.pid, signal.SIGTERM)
-            while time.monotonic() < deadline:
-                time.sleep(0.1)
-                process.poll()
-                os.killpg(process.pid, 0)
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        if self._hook and self._hook.sub_process is not None:
+            end_group(self._hook.sub_process)
+
+
+def operator_of(module: str, arguments: Any) -> type[BaseOperator]:
+    """The operator by which a command runs where the settings say (`dags.compute`).
+
+    Raises:
+        SettingsError: the settings contradict themselves: an import error of the DAG that says which.
+    """
+    target = target_of(module, arguments)
+    if target is Target.LOCAL:
+        return CommandOperator
+    from dags.remote import OPERATORS  # providers cost a second, and need this module
+
+    return OPERATORS[target]
 
 
 def command_task(
@@ -203,15 +217,15 @@ def command_task(
     retry: Retry = SERVICE,
     outlets: Sequence[Asset] = (),
     **more: Any,
-) -> CommandOperator:
-    """A task that runs `python -m module arguments`.
+) -> BaseOperator:
+    """A task that runs `python -m module arguments` where the settings say.
 
     Args:
         arguments: list of templated strings, or a task's output that is such a list.
         pool: the scarce thing it uses; one task at a time may.
         more: handed to the operator (`report`, `needs`, `trigger_rule`, ...).
     """
-    return CommandOperator(
+    return operator_of(module, arguments)(
         task_id=task_id,
         module=module,
         arguments=arguments,
@@ -229,7 +243,8 @@ def mapped_command(
     Args:
         label: template of the name that each of them bears in the UI.
     """
-    partial = CommandOperator.partial(task_id=task_id, module=module, map_index_template=label, **_policy(pool, retry))
+    operator = operator_of(module, arguments)
+    partial = operator.partial(task_id=task_id, module=module, map_index_template=label, **_policy(pool, retry))
     return partial.expand(arguments=arguments)
 
 

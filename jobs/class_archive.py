@@ -12,9 +12,10 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
 
-from jobs.spark import CLASS_ARCHIVE, build_session
+from jobs.spark import build_session
 from lake.command import finish
 from lake.settings import Settings
+from lake.spark_options import CLASS_ARCHIVE
 
 
 def make(settings: Settings) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from pyspark.sql.types import (
 
 from lake import storage
 from lake.columns import Columns as C
-from lake.errors import BadInput
 from lake.settings import Settings
+from lake.spark_options import started_with
 from lake.tables import TABLES
 from lake.tables.definition import Table, Type
 
@@ -41,8 +41,8 @@ SPARK_TYPES: dict[Type, DataType] = {
     "map<string,double>": MapType(StringType(), DoubleType()),
 }
 
-CLASS_ARCHIVE = Path(sys.prefix) / "spark-classes.jsa"
-"""What `jobs.class_archive` made at set-up, if it did."""
+SUBMITTED = "PYSPARK_GATEWAY_PORT"
+"""Variable by which spark-submit tells a driver that its JVM runs already."""
 
 
 def schema(table: Table) -> StructType:
@@ -51,26 +51,21 @@ def schema(table: Table) -> StructType:
 
 
 def build_session(settings: Settings, name: str) -> SparkSession:
-    """A session with Delta, S3A, UTC and few shuffle partitions.
+    """A session with Delta, S3A, UTC and few shuffle partitions: in a JVM of its own, or in the one of spark-submit.
+
+    Under spark-submit, master, jars, memory and addresses are those of its command line.
 
     Raises:
         BadInput: the jars are missing, so the set-up did not run.
     """
-    jars = sorted(str(path) for path in settings.jars.glob("*.jar"))
-    if not jars:
-        raise BadInput(f"no jars in {settings.jars.absolute()}: run `make setup`, or set JARS to their folder")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(f"nightshelf-{name}")
+    if SUBMITTED not in os.environ:
+        builder = builder.master(settings.spark_master)
+        for key, value in started_with(settings).items():
+            builder = builder.config(key, value)
     builder = (
-        SparkSession.builder.appName(f"nightshelf-{name}")
-        .master(settings.spark_master)
-        .config("spark.jars", ",".join(jars))
-        .config("spark.driver.memory", settings.spark_driver_memory)
-        .config("spark.driver.maxResultSize", "2g")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.extraJavaOptions", _java_options(settings))
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
+        builder.config("spark.driver.maxResultSize", "2g")
         .config("spark.sql.session.timeZone", "UTC")
         # A shop's broken value must become NULL and then a quarantined row, not an exception.
         .config("spark.sql.ansi.enabled", "false")
@@ -95,11 +90,6 @@ def build_session(settings: Settings, name: str) -> SparkSession:
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel(os.environ.get("SPARK_LOG_LEVEL", "ERROR"))
     return spark
-
-
-def _java_options(settings: Settings) -> str:
-    shared = f" -XX:SharedArchiveFile={CLASS_ARCHIVE} -Xlog:cds=off" if CLASS_ARCHIVE.is_file() else ""
-    return f"-Duser.timezone=UTC {settings.spark_java_options}{shared}"
 
 
 def local_options(settings: Settings) -> dict[str, str]:

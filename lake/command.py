@@ -34,3 +34,19 @@ def finish(name: str, work: Callable[[Settings], Mapping[str, Any]]) -> None:
         raise SystemExit(error.exit_code) from error
     log.info("%s done in %.1f s", name, time.monotonic() - started)
     print(json.dumps(result, default=str), flush=True)
+
+
+def parse_result(output: str) -> dict[str, Any]:
+    """The JSON object on the last line of a command's standard output.
+
+    Raises:
+        ValueError: there is none.
+    """
+    lines = output.strip().splitlines()
+    try:
+        result = json.loads(lines[-1])
+    except (IndexError, json.JSONDecodeError):
+        result = None
+    if not isinstance(result, dict):
+        raise ValueError(f"the last line on standard output should be one JSON object, found {lines[-1:]!r}")
+    return result

@@ -62,14 +62,18 @@ class Airflow:
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def ensure_pools(self, pools: Mapping[str, int]) -> None:
-        """Create the pools that are missing and set the slots of the others."""
-        present = {pool["name"]: pool["slots"] for pool in self.call("GET", "pools")["pools"]}
+        """Create the pools that are missing and set the others right.
+
+        A task that waits deferred for a job elsewhere holds its slot: the job uses what the pool guards.
+        """
+        present = {pool["name"]: pool for pool in self.call("GET", "pools")["pools"]}
         for name, slots in pools.items():
-            body = {"slots": slots, "include_deferred": False}
+            body = {"slots": slots, "include_deferred": True}
             if name not in present:
                 self.call("POST", "pools", body | {"name": name, "description": "one at a time"})
-            elif present[name] != slots:
-                self.call("PATCH", f"pools/{name}", body | {"pool": name}, update_mask="slots")
+            elif any(present[name].get(field) != value for field, value in body.items()):
+                mask = ["slots", "include_deferred"]
+                self.call("PATCH", f"pools/{name}", body | {"pool": name}, update_mask=mask)
 
     def wait_for_dags(self, names: Iterable[str], seconds: float = 120) -> None:
         """Wait until the DAG processor has announced the DAGs, and unpause them.
@@ -221,5 +225,7 @@ def _detail(answer: requests.Response) -> str:
         return answer.text[:500]
 
 
-def _flat(query: Mapping[str, object]) -> dict[str, str]:
-    return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in query.items()}
+def _flat(query: Mapping[str, object]) -> dict[str, str | list[str]]:
+    return {
+        k: v if isinstance(v, list) else str(v).lower() if isinstance(v, bool) else str(v) for k, v in query.items()
+    }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
+from dags.compute import ComputeSettings
 from infra.embedded import postgres, secret_files
 from infra.embedded.layout import HOME, Layout
 from lake.settings import Settings
@@ -27,7 +28,7 @@ NO_TELEMETRY = {
 OWN = ("var", "redis_url", "mlflow_tracking_uri")
 """Settings fields that the stack itself answers; every other one is handed over if it was given."""
 
-ALSO_HANDED = ("NIGHTSHELF_SCHEDULE", "RETRY_SECONDS")
+ALSO_HANDED = ("NIGHTSHELF_SCHEDULE", "RETRY_SECONDS", *(name.upper() for name in ComputeSettings.model_fields))
 """What the DAGs read beside the pipeline's settings."""
 
 SERVICE = tuple(
@@ -37,7 +38,7 @@ SERVICE = tuple(
 )
 """Settings of the storefront service that may be handed over; its port is the stack's, the others the pipeline's."""
 
-STORE_ACCESS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL")
+STORE_ACCESS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
 
 
 def given(environ: Mapping[str, str]) -> dict[str, str]:

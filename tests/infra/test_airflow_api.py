@@ -115,12 +115,16 @@ def test_no_server_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_missing_pools_are_made_and_wrong_ones_set(fake: FakeAirflow, airflow: Airflow) -> None:
-    fake.answers["GET", "pools"] = {"pools": [{"name": "spark", "slots": 1}, {"name": "train", "slots": 9}]}
-    fake.answers["POST", "pools"] = fake.answers["PATCH", "pools/train"] = {}
-    airflow.ensure_pools({"spark": 1, "train": 1, "redis": 1})
+    there = {"spark": (1, True), "train": (9, True), "eager": (1, False)}
+    pools = [{"name": name, "slots": n, "include_deferred": deferred} for name, (n, deferred) in there.items()]
+    fake.answers["GET", "pools"] = {"pools": pools}
+    fake.answers["POST", "pools"] = fake.answers["PATCH", "pools/train"] = fake.answers["PATCH", "pools/eager"] = {}
+    airflow.ensure_pools({"spark": 1, "train": 1, "eager": 1, "redis": 1})
     changes = [(method, path, body) for method, path, _, body in fake.calls if method != "GET"]
-    assert [(method, path) for method, path, _ in changes] == [("PATCH", "pools/train"), ("POST", "pools")]
-    assert changes[1][2]["name"] == "redis"
+    made = [("PATCH", "pools/train"), ("PATCH", "pools/eager"), ("POST", "pools")]
+    assert [(method, path) for method, path, _ in changes] == made
+    assert changes[2][2]["name"] == "redis"
+    assert all(body["include_deferred"] for *_, body in changes), "a job that is waited for elsewhere holds its slot"
 
 
 def test_waiting_tells_each_task_once(fake: FakeAirflow, airflow: Airflow) -> None:

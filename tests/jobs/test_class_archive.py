@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import spark
+from lake import spark_options
 from lake.settings import Settings
 
 
@@ -14,10 +14,10 @@ def test_the_archive_is_used_only_where_the_set_up_made_one(
     tmp_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = tmp_path / "classes.jsa"
-    monkeypatch.setattr(spark, "CLASS_ARCHIVE", archive)
-    assert "SharedArchiveFile" not in spark._java_options(tmp_settings)
+    monkeypatch.setattr(spark_options, "CLASS_ARCHIVE", archive)
+    assert "SharedArchiveFile" not in spark_options.java_options(tmp_settings)
     archive.write_bytes(b"")
-    assert f"-XX:SharedArchiveFile={archive}" in spark._java_options(tmp_settings)
+    assert f"-XX:SharedArchiveFile={archive}" in spark_options.java_options(tmp_settings)
 
 
 def test_java_leaves_a_broken_archive_aside(tmp_path: Path) -> None:
