@@ -4,7 +4,8 @@
 it to its bars: the whole run under 25 minutes, one more day without retraining under 4 (both on 2 cores). `drift`
 takes a generated shop through 30 quiet nights, which must trigger no training, and through a planted drift, which must
 trigger one. `readers` hammers a Redis during 20 publications, rollbacks, and a kill -9 in the middle of others.
-`held_out` judges published lists of that log (DATA=DIR) on three cuts that nothing was chosen on. `CHECKS=s3a` chooses.
+`held_out` judges published lists of that log (DATA=DIR) on three cuts that nothing was chosen on. `distributed` holds
+the loss curves of trainings on several devices and by several workers against one device's. `CHECKS=s3a` chooses.
 """
 
 import json
@@ -21,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from infra.embedded import drift, environment, held_out, night
+from infra.embedded import distributed, drift, environment, held_out, night
 from infra.embedded.commands import report, say
 from infra.embedded.layout import HOME, StackSettings
 from infra.embedded.lifecycle import Stack
@@ -101,6 +102,7 @@ CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool]]] = {
     "drift": drift.check,
     "online_retail": online_retail,
     "held_out": held_out.check,
+    "distributed": distributed.check,
 }
 NEED_DATA = ("online_retail", "held_out")
 
