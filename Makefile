@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Variables given on the command line (make up DATA=... VAR=...) reach every program: make exports them by itself.
 
-.PHONY: help setup demo run up down status test verify bench lint format docs lock clean
+.PHONY: help setup demo run up down status test verify bench lint format docs site lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +52,12 @@ lint: setup ## ruff, mypy strict, import contracts
 format: setup ## let ruff put imports and layout right
 	@ruff check --fix-only . && ruff format .
 
-docs: setup ## write docs/tables.md from the table definitions
+docs: setup ## write docs/tables.md from the table definitions and the table of docs/sizing.md from the bench
 	@$(PY) -m lake.tables.document > docs/tables.md
+	@$(PY) -m infra.bench.sizing --page docs/sizing.md
+
+site: setup ## build the docs site into var/site; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 .venv/tools/bin/mkdocs build --strict --quiet
 
 lock: setup ## requirements.txt from requirements.in, for Python 3.11 and 3.12
 	@bash infra/embedded/lock.sh

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
         1_000_000, ge=0, description="up to this many rows the driver commits by itself, without a Spark write"
     )
     accelerator: Literal["auto", "gpu", "cpu"] = "auto"
+    training_strategy: Literal["auto", "single", "mirrored", "multi-worker"] = Field(
+        "auto", description="devices that share a training; auto = all GPUs, and all workers that TF_CONFIG names"
+    )
     threads: int = Field(2, ge=1, description="threads of one training or scoring process")
     scoring: Literal["local", "spark"] = Field(
         "local", description="where shoppers are scored: in this process, or by Spark over parts of them"

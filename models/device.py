@@ -1,13 +1,15 @@
-"""Where training and the search for candidates run: the GPUs there are, or the CPU with as many threads as allowed."""
+"""Where TensorFlow works: on the GPUs there are, or on the CPU with as many threads as allowed; alone or with others."""
 
 import logging
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lake.errors import BadInput
 from lake.settings import Settings
+from models.workers import Workers
 
 log = logging.getLogger("nightshelf.device")
 
@@ -24,15 +26,23 @@ class Device:
         count: GPUs, or 1.
         strategy: the `tf.distribute.Strategy` to build models under.
         compute_dtype: dtype of dense layers; parameters and losses stay float32.
+        chief: whether this process keeps checkpoints and results; without other workers it does.
     """
 
     kind: str
     count: int
     strategy: Any
     compute_dtype: str
+    chief: bool = True
+
+    @property
+    def replicas(self) -> int:
+        """Among how many copies of a network each step is shared out, those of other workers included."""
+        return int(self.strategy.num_replicas_in_sync)
 
     def describe(self) -> str:
-        return f"{self.count} x {self.kind}, {self.compute_dtype}"
+        shared = f", {self.replicas} replicas" if self.replicas > 1 else ""
+        return f"{self.count} x {self.kind}, {self.compute_dtype}{shared}"
 
 
 def before_tensorflow(threads: int) -> None:
@@ -42,13 +52,18 @@ def before_tensorflow(threads: int) -> None:
 
 
 def choose(settings: Settings) -> Device:
-    """The device that `ACCELERATOR` asks for; several GPUs are mirrored.
+    """The device that `ACCELERATOR` and `TRAINING_STRATEGY` ask for.
 
-    bfloat16 is chosen for mixed precision because, unlike float16, it needs no loss scaling.
+    With `auto`, several GPUs are mirrored, and workers that `TF_CONFIG` names train together. bfloat16 is chosen for
+    mixed precision because, unlike float16, it needs no loss scaling.
 
     Raises:
-        BadInput: `ACCELERATOR=gpu` and TensorFlow sees none.
+        BadInput: `ACCELERATOR=gpu` and TensorFlow sees none; the strategy needs more devices or workers than there are.
     """
+    workers = Workers.of(settings)
+    if not workers.several:
+        # MirroredStrategy would read it all the same, and look for other machines.
+        os.environ.pop("TF_CONFIG", None)
     before_tensorflow(settings.threads)
     import tensorflow as tf
 
@@ -57,12 +72,22 @@ def choose(settings: Settings) -> Device:
         raise BadInput("ACCELERATOR=gpu, but TensorFlow sees no GPU; check driver and CUDA, or set ACCELERATOR=auto")
     if not gpus:
         _limit_threads(tf, settings.threads)
-        found = Device("cpu", 1, tf.distribute.get_strategy(), "float32")
+    for gpu in gpus:
+        _grow_memory(tf, gpu)
+    kind, dtype = ("gpu", "bfloat16") if gpus else ("cpu", "float32")
+    if workers.several:
+        found = Device(kind, max(len(gpus), 1), _together(), dtype, workers.chief)
+    elif settings.training_strategy == "mirrored" or (settings.training_strategy == "auto" and len(gpus) > 1):
+        devices = [device.name for device in tf.config.list_logical_devices(kind.upper())]
+        if len(devices) < 2:
+            raise BadInput(
+                f"TRAINING_STRATEGY=mirrored, but there is one {kind} alone; set TRAINING_STRATEGY=auto, which mirrors "
+                "where there is more than one GPU"
+            )
+        found = Device(kind, len(devices), tf.distribute.MirroredStrategy(devices), dtype)
     else:
-        for gpu in gpus:
-            _grow_memory(tf, gpu)
-        strategy = tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.OneDeviceStrategy("/gpu:0")
-        found = Device("gpu", len(gpus), strategy, "bfloat16")
+        alone = tf.distribute.OneDeviceStrategy("/gpu:0") if gpus else tf.distribute.get_strategy()
+        found = Device(kind, 1, alone, dtype)
     log.info("TensorFlow works on %s", found.describe())
     return found
 
@@ -78,7 +103,15 @@ def for_scoring(settings: Settings) -> bool:
     """
     if settings.accelerator == "cpu" or (settings.accelerator == "auto" and not DRIVER.exists()):
         return False
-    return choose(settings).kind == "gpu"
+    return choose(settings.model_copy(update={"training_strategy": "single"})).kind == "gpu"
+
+
+@lru_cache(maxsize=1)
+def _together() -> Any:
+    """The strategy of several workers; TensorFlow can enter a cluster once in a process."""
+    import tensorflow as tf
+
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _limit_threads(tf: Any, threads: int) -> None:

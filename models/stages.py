@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.candidates import two_tower_data
 from models.snapshot import Snapshot
+from models.workers import wait_for
 
 log = logging.getLogger("nightshelf.training")
 
@@ -60,36 +61,49 @@ class Stages:
         root: the training's work folder; results of other content in it are removed.
         key: fingerprint.
         total: how many stages there are, for the progress lines.
+        chief: false in a worker that is not the chief: it takes part in what is made together, and reads the rest.
     """
 
-    def __init__(self, root: Path, key: str, total: int) -> None:
-        self.folder = root / key[:16]
+    def __init__(self, root: Path, key: str, total: int, chief: bool = True) -> None:
+        self.folder, self.chief = root / key[:16], chief
         self.total, self.done = total, 0
         self.seconds: dict[str, float] = {}
-        for other in root.glob("*"):
+        for other in root.glob("*") if chief else ():
             if other.is_dir() and other != self.folder:
                 shutil.rmtree(other, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def arrays(self, name: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any]]:
-        """The arrays of a stage: made and kept, or read where an earlier try made them."""
+    def arrays(self, name: str, make: Callable[[], Arrays], together: bool = False) -> dict[str, NDArray[Any]]:
+        """The arrays of a stage: made and kept, or read where an earlier try or the chief made them.
+
+        Args:
+            together: every worker takes part in making it, though the chief alone keeps what came out.
+        """
         path = self.folder / f"{name}.npz"
-        if not path.is_file():
+        if path.is_file():
+            self._tell(name, "kept from an earlier try")
+        elif self.chief:
             two_tower_data.save(self._timed(name, make), path)
         else:
-            self._tell(name, "kept from an earlier try")
+            if together:
+                self._timed(name, make)
+            wait_for(path)
         with np.load(path, allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
 
-    def value(self, name: str, make: Callable[[], Any]) -> Any:
+    def value(self, name: str, make: Callable[[], Any], together: bool = False) -> Any:
         """The same for a stage whose result is a JSON value."""
         path = self.folder / f"{name}.json"
         if path.is_file():
             self._tell(name, "kept from an earlier try")
-        else:
+        elif self.chief:
             half = path.with_suffix(".half")
             half.write_text(json.dumps(self._timed(name, make), default=str))
             half.replace(path)
+        else:
+            if together:
+                self._timed(name, make)
+            wait_for(path)
         return json.loads(path.read_text())
 
     def _timed(self, name: str, make: Callable[[], Any]) -> Any:

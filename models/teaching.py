@@ -27,14 +27,15 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def lay_out_towers(stages: Stages, config: TrainingConfig, snapshots: Sequence[Snapshot], held_out_days: int) -> None:
     """Lay out what each fit of the two-tower reads; the first holds days out to learn how long to train."""
-    (stages.folder / "config.json").write_text(json.dumps(config.get_config()))
+    if stages.chief:
+        (stages.folder / "config.json").write_text(json.dumps(config.get_config()))
     for number, snapshot in enumerate(snapshots):
         held_out = 0 if number else held_out_days
         stages.arrays(f"{snapshot.as_of}", partial(two_tower_data.inputs, snapshot, config, held_out))
 
 
 def towers_of(stages: Stages, process: TwoTowerProcess, day: date) -> Arrays:
-    stages.value(f"stage one to {day}", lambda: process.wait(day.isoformat()))
+    stages.value(f"stage one to {day}", lambda: process.wait(day.isoformat()), together=True)
     return process.arrays(day.isoformat())
 
 
@@ -67,7 +68,7 @@ def teach_ranker(
         fitted = wide_deep.fit(data, config.ranker, device, folder, seed=config.seed, epochs=epochs)
         return {**fitted.arrays, "epochs": np.array(fitted.epochs)}
 
-    return stages.arrays(name, make)
+    return stages.arrays(name, make, together=True)
 
 
 def weights(arrays: Arrays) -> Arrays:

@@ -11,6 +11,9 @@ the days whose features it needs. With N label windows of h days (see
 4. the final ranker learns from all windows, for as many epochs as the trial needed; how the trial's scores turned out
    on the last window makes them probabilities;
 5. stage one up to T and that ranker become the bundle.
+
+Several workers (`TF_CONFIG`, see docs/training_at_scale.md) run this over one VAR; they teach the networks together,
+and the chief does the rest.
 """
 
 import logging
@@ -42,6 +45,7 @@ from models.snapshot import Snapshot
 from models.stages import Stages, fingerprint, prune
 from models.targets import Targets
 from models.windows import Windows
+from models.workers import Workers
 
 log = logging.getLogger("nightshelf.training")
 
@@ -62,25 +66,29 @@ def run(
     The same input again reuses what is finished, so a cleared task registers nothing twice.
 
     Returns:
-        version, promoted, reason, trained_through, kind (`full` or `fallback`), metrics, seconds by stage.
+        version, promoted, reason, trained_through, kind (`full` or `fallback`), metrics, seconds by stage; of a worker
+        that is not the chief, only `worker` and `seconds`.
 
     Raises:
         BadInput: no events, features missing, or a setting that cannot be trained with.
         Unavailable: MLflow or a training process went away; another try goes on.
     """
-    root = workdir or settings.var / "training" / ds.isoformat()
+    root, workers = workdir or settings.var / "training" / ds.isoformat(), Workers.of(settings)
     windows = Windows.choose(settings, ds, config)
     now = Snapshot.load(settings, ds, exact=True)
     log.info("as of %s: %d users, %d items, %d events", ds, len(now.users), len(now.items), len(now.events))
-    if workdir is None:
+    if workdir is None and workers.chief:
         prune(root)
     if windows is None or len(now.users) < settings.min_shoppers:
         why = f"{len(now.users)} shoppers (MIN_SHOPPERS={settings.min_shoppers})" if windows else "the log is too short"
+        if not workers.chief:
+            return _took_part(workers, {})
         folder = Stages(root, fingerprint([CODE, config.get_config(), why, now]), 0).folder
         return _fallback(settings, now, config, folder, promote, why)
     cuts = {cut: Snapshot.load(settings, cut, exact=True) for cut in windows.cuts}
     key = fingerprint([CODE, config.get_config(), windows.days, now, *cuts.values()])
-    return _full(settings, windows, config, Stages(root, key, 3 * len(cuts) + 6), promote, cuts, now)
+    stages = Stages(root, key, 3 * len(cuts) + 6, workers.chief)
+    return _full(settings, windows, config, stages, workers, promote, cuts, now)
 
 
 def _full(
@@ -88,6 +96,7 @@ def _full(
     windows: Windows,
     config: TrainingConfig,
     stages: Stages,
+    workers: Workers,
     promote: Mode,
     cuts: Mapping[date, Snapshot],
     now: Snapshot,
@@ -95,7 +104,7 @@ def _full(
     fits = [day.isoformat() for day in (*cuts, now.as_of)] if "two_tower" in config.sources else []
     towers: Arrays | None = None
     learned: list[Examples] = []
-    with TwoTowerProcess(stages.folder, fits) as process:
+    with TwoTowerProcess(stages.folder, fits, workers) as process:
         if fits:
             teaching.lay_out_towers(stages, config, [*cuts.values(), now], windows.days)
             process.start()
@@ -105,9 +114,16 @@ def _full(
             learned.append(Examples.of(stages.arrays(f"examples after {cut}", make)))
         if len(learned[-1]) < FEWEST_QUERIES or sum(map(len, learned[:-1])) < FEWEST_QUERIES:
             why = f"only {', '.join(str(len(part)) for part in learned)} queries to learn from in the label windows"
+            if not workers.chief:
+                return _took_part(workers, stages.seconds)
             return _fallback(settings, now, config, stages.folder, promote, why)
         device = choose(settings)
         trial_ranker = teaching.teach_ranker(stages, "ranker of the trial", learned[:-1], config, device, None)
+        if not workers.chief:
+            teaching.teach_ranker(stages, "ranker", learned, config, device, int(trial_ranker["epochs"]))
+            if fits:
+                teaching.towers_of(stages, process, now.as_of)
+            return _took_part(workers, stages.seconds)
         origin = {"trained_through": windows.test_cut.isoformat(), "kind": "full"}
         trial = Bundle(origin, config, towers, teaching.weights(trial_ranker))
         # Judging the trial mostly reads and waits, so it goes on beside the lessons of the ranker that ships.
@@ -121,6 +137,11 @@ def _full(
     provenance = manifest(now, config, "full", metrics) | {"learned": told, "window_days": windows.days}
     bundle = Bundle(provenance, config, towers, {**teaching.weights(ranker), **chances})
     return deliver(settings, bundle, stages.folder, stages.seconds, trial, windows, promote)
+
+
+def _took_part(workers: Workers, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """What a worker that is not the chief says of a training: the chief's own line has its result."""
+    return {"worker": workers.index, "seconds": dict(seconds)}
 
 
 def _judge(

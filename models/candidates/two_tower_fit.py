@@ -15,6 +15,7 @@ from models.candidates.two_tower_model import TwoTowerModel
 from models.candidates.two_tower_sampling import step_size
 from models.config import TwoTowerConfig
 from models.device import Device
+from models.distribution import as_the_chief, in_parts
 
 log = logging.getLogger("nightshelf.two_tower")
 
@@ -37,8 +38,12 @@ def _dense(gradients: list[tuple[Any, tf.Variable]]) -> list[tuple[tf.Tensor, tf
     return [(tf.convert_to_tensor(gradient), weights) for gradient, weights in gradients]
 
 
-def batches(data: Arrays, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:
-    """Shuffled batches; histories are gathered a whole batch at a time, so no example is ever handled alone."""
+def batches(data: Arrays, config: TwoTowerConfig, seed: int, device: Device | None = None) -> Any:
+    """Shuffled batches; histories are gathered a whole batch at a time, so no example is ever handled alone.
+
+    Returns:
+        A dataset; where the device has several replicas, one that is distributed over them and has no end.
+    """
     count = len(data["target"])
     log_of = {name: tf.constant(data[name]) for name in ("item", "age", "said")}
     example = {name: tf.constant(data[name]) for name in ("begin", "end", "now", "target", "user")}
@@ -49,9 +54,22 @@ def batches(data: Arrays, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:
         query = _history(log_of, chosen["begin"], chosen["end"], chosen["now"], config)
         return {**query, "target": chosen["target"], "context": tf.gather(context, chosen["user"])}
 
-    size = step_size(count, config)
+    replicas = device.replicas if device else 1
+    size = step_size(count, config, replicas)
     order = tf.data.Dataset.range(count).shuffle(max(count, 1), seed=seed, reshuffle_each_iteration=True)
-    return order.batch(size, drop_remainder=count >= size).map(gather, num_parallel_calls=2).prefetch(2)
+    if device is None or replicas == 1:
+        return order.batch(size, drop_remainder=count >= size).map(gather, num_parallel_calls=2).prefetch(2)
+    # Too few examples for one step of equal parts: some come twice.
+    order = order if count >= size else order.repeat().take(size)
+    return in_parts(order.batch(size, drop_remainder=True).repeat(), gather, device.strategy)
+
+
+def epoch_steps(data: Arrays, config: TwoTowerConfig, device: Device) -> int | None:
+    """Steps of an epoch of `batches`, for Keras, which cannot tell where a distributed dataset ends; else None."""
+    if device.replicas == 1:
+        return None
+    count = len(data["target"])
+    return max(count // step_size(count, config, device.replicas), 1)
 
 
 def _history(
@@ -107,6 +125,7 @@ class KeepBest(tf.keras.callbacks.Callback):
     Args:
         patience: epochs without a better recall before stopping; None = run to the end and keep the last.
         watch: see `Watch`; called where there is a recall.
+        device: its chief alone writes; all workers go by its recall.
     """
 
     def __init__(
@@ -116,9 +135,10 @@ class KeepBest(tf.keras.callbacks.Callback):
         data: Arrays,
         patience: int | None,
         watch: Watch | None = None,
+        device: Device | None = None,
     ) -> None:
         super().__init__()
-        self._watch = watch
+        self._watch, self._device = watch, device
         self._weights, self._state = folder / "best.weights.npz", folder / "best.json"
         self._asked = asked if patience is not None else None
         self._targets, self._ptr = data["held_targets"], data["held_ptr"]
@@ -134,8 +154,9 @@ class KeepBest(tf.keras.callbacks.Callback):
         log.info("two-tower %s epoch %d: loss %.4f, held-out recall@%d %s", name, epoch + 1, loss, self._k, recall)
         if recall is None or self.recall is None or recall > self.recall + 1e-4:
             self.epochs, self.recall = epoch + 1, recall
-            np.savez(self._weights, *self.model.get_weights())
-            self._state.write_text(json.dumps({"epochs": self.epochs, "recall": recall}))
+            if self._device is None or self._device.chief:
+                np.savez(self._weights, *self.model.get_weights())
+                self._state.write_text(json.dumps({"epochs": self.epochs, "recall": recall}))
         elif epoch + 1 - self.epochs >= self._patience:
             self.model.stop_training = True
         if self._watch and recall is not None:
@@ -153,4 +174,7 @@ class KeepBest(tf.keras.callbacks.Callback):
             len(np.intersect1d(row, wanted)) / min(self._k, len(wanted))
             for row, wanted in zip(proposed, np.split(self._targets, self._ptr[1:-1]), strict=False)
         ]
-        return round(float(np.mean(found)), 5)
+        recall = round(float(np.mean(found)), 5)
+        if self._device is None or self._device.replicas == 1:
+            return recall
+        return as_the_chief(recall, self._device.strategy)

@@ -15,6 +15,7 @@ from models.candidates.two_tower_data import CONTEXT_BUCKETS
 from models.candidates.two_tower_history import AGE_EDGES, ATTENTION_DIM, NOTHING
 from models.candidates.two_tower_sampling import Frequencies
 from models.config import TwoTowerConfig
+from models.distribution import of_all_replicas
 
 CONTEXT_DIM = 8
 ID_DROPOUT = 0.1
@@ -27,13 +28,15 @@ class TwoTowerModel(tfrs.models.Model):
     """Query and item tower, told apart a shopper's next item from the other candidates of a step.
 
     Items share one table between history and candidates, which matters more than anything else here. Candidates are the
-    targets of a step and items drawn evenly; one equal to the row's own target is no negative.
+    targets of a step and items drawn evenly; one equal to the row's own target is no negative. Replicas exchange their
+    candidates, so that a query meets those of the whole step wherever it is.
     """
 
     def __init__(self, data: Arrays, config: TwoTowerConfig, compute_dtype: str) -> None:
         super().__init__()
         dim, items = config.dim, len(data["item_ids"])
-        self.temperature = config.temperature
+        self.temperature, self.id_dropout = config.temperature, ID_DROPOUT
+        self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
 
         def table(name: str, rows: int, width: int, start: Any = None) -> tf.Variable:
             small = start or tf.keras.initializers.RandomNormal(
@@ -59,8 +62,8 @@ class TwoTowerModel(tfrs.models.Model):
             self.attention_kernel = table("attention_kernel", dim, ATTENTION_DIM)
             self.attention_age = table("attention_age", len(AGE_EDGES) + 1, ATTENTION_DIM, "zeros")
             self.attention_query = table("attention_query", ATTENTION_DIM, 1, "zeros")
-        self.items, self.uniform_negatives = items, config.uniform_negatives
-        self.frequencies = Frequencies(data["target"], items, config)
+        self.items, self.uniform_negatives = items, -(-config.uniform_negatives // self.replicas)
+        self.frequencies = Frequencies(data["target"], items, config, self.replicas)
         self.corrected = config.log_q != "off"
         bias = None
         if config.loss == "cross_entropy":
@@ -80,7 +83,7 @@ class TwoTowerModel(tfrs.models.Model):
         """Unit vectors, float32 `[n, dim]`, of items by index."""
         ids = items + 1
         if training:
-            ids = tf.where(tf.random.uniform(tf.shape(ids)) < ID_DROPOUT, 0, ids)
+            ids = tf.where(tf.random.uniform(tf.shape(ids)) < self.id_dropout, 0, ids)
         tokens = tf.gather(self.content["tokens"], items)
         words = tf.cast(tokens > 0, tf.float32)
         title = tf.einsum("ijk,ij->ik", tf.gather(self.token_table, tokens), words)
@@ -121,22 +124,34 @@ class TwoTowerModel(tfrs.models.Model):
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         targets = inputs["target"]
-        drawn = tf.random.uniform([self.uniform_negatives], 0, self.items, targets.dtype)
+        drawn = self._drawn(targets.dtype)
         ids = tf.concat([targets, drawn], axis=0)
         # Each distinct item of the step passes its tower once, however often histories repeat it.
         distinct, where = tf.unique(tf.concat([ids, tf.reshape(inputs["past"], [-1])], axis=0))
         vectors = self.item_tower(distinct, training)
         past = tf.reshape(where[tf.size(ids) :], tf.shape(inputs["past"]))
         history = self.read(vectors, past, inputs["weight"], inputs["age"])
+        candidates = tf.gather(vectors, where[: tf.size(ids)])
+        if self.replicas > 1:
+            targets, ids, candidates = (of_all_replicas(each) for each in (targets, ids, candidates))
         if training:
             self.frequencies.observe(targets)
         return self.task(
             self.query_tower(history, inputs["context"]),
-            tf.gather(vectors, where[: tf.size(ids)]),
+            candidates,
             candidate_sampling_probability=self.sampling_probability(ids, targets) if self.corrected else None,
             candidate_ids=ids,
             compute_metrics=False,
         )
+
+    def _drawn(self, dtype: tf.DType) -> tf.Tensor:
+        """This replica's part of the items that are drawn evenly."""
+        if self.replicas == 1:
+            return tf.random.uniform([self.uniform_negatives], 0, self.items, dtype)
+        # Workers begin with the same seed, and would draw the same items.
+        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
+        seed = tf.stack([tf.cast(self.optimizer.iterations, tf.int64), replica])
+        return tf.random.stateless_uniform([self.uniform_negatives], seed, 0, self.items, dtype)
 
     def sampling_probability(self, ids: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """How much more or less often candidates turn up than the most frequent one of the step, float32 `[n]`.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.errors import BadInput, Unavailable
+from models.workers import TOWER_PORTS, Workers
 
 log = logging.getLogger("nightshelf.two_tower")
 
@@ -26,11 +27,13 @@ class TwoTowerProcess:
     Args:
         workdir: folder with config.json and an .npz for each fit.
         fits: their names, in order: a later one goes on from what the one before it learned.
+        workers: with whom it trains; each of them starts such a process.
     """
 
-    def __init__(self, workdir: Path, fits: Sequence[str]) -> None:
+    def __init__(self, workdir: Path, fits: Sequence[str], workers: Workers | None = None) -> None:
         self.workdir = workdir.absolute()
         self.fits = fits
+        self._workers = workers or Workers()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "TwoTowerProcess":
@@ -41,8 +44,12 @@ class TwoTowerProcess:
         if not all(self._done(fit).is_file() for fit in self.fits):
             module = "models.candidates.two_tower"
             command = [sys.executable, "-m", module, "--workdir", str(self.workdir), "--fits", ",".join(self.fits)]
+            environment = os.environ.copy()
+            if self._workers.several:
+                # The ranker learns beside it, in this process and on the ports that TF_CONFIG names.
+                environment["TF_CONFIG"] = self._workers.tf_config(TOWER_PORTS)
             # Its result line must not become the last line of this process's own output.
-            self._process = subprocess.Popen(command, cwd=ROOT, env=os.environ.copy(), stdout=sys.stderr.fileno())
+            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sys.stderr.fileno())
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -18,9 +18,10 @@ SMOOTHING = 0.05
 """Weight of the newest interval in an item's moving average."""
 
 
-def step_size(examples: int, config: TwoTowerConfig) -> int:
-    """Examples of a step; few examples still make at least eight steps of eight."""
-    return min(config.batch_size, max(examples // 8, 8))
+def step_size(examples: int, config: TwoTowerConfig, replicas: int = 1) -> int:
+    """Examples of a step, over all replicas; few examples still make at least eight steps of eight."""
+    size = min(config.batch_size, max(examples // 8, 8))
+    return max(size // replicas, 1) * replicas
 
 
 class Frequencies(tf.keras.layers.Layer):
@@ -34,18 +35,19 @@ class Frequencies(tf.keras.layers.Layer):
     Args:
         target: int32 `[examples]`, the items that examples ask for.
         items: size of the catalogue.
+        replicas: among how many a step is shared out.
     """
 
-    def __init__(self, target: NDArray[np.int32], items: int, config: TwoTowerConfig) -> None:
+    def __init__(self, target: NDArray[np.int32], items: int, config: TwoTowerConfig, replicas: int = 1) -> None:
         super().__init__(name="frequencies")
         counts = np.bincount(target, minlength=items) + 1.0
-        expected = counts / counts.sum() * step_size(len(target), config)
+        expected = counts / counts.sum() * step_size(len(target), config, replicas)
         self._share = tf.constant(counts / counts.sum(), tf.float32)
         self._uniform = config.uniform_negatives / items
         self._streaming = config.log_q == "streaming"
         self.largest = float(expected.max()) + self._uniform
         if self._streaming:
-            # The replicas of a step draw from the same examples, so the first one's view is enough.
+            # Every replica observes the targets of all of them, so the first one's view is everybody's.
             def variable(name: str, start: Any, dtype: str) -> tf.Variable:
                 first = tf.VariableAggregation.ONLY_FIRST_REPLICA
                 constant = tf.keras.initializers.Constant(start)

@@ -34,11 +34,15 @@ ITEM_DIM, ENOUGH_QUERIES = 8, 20_000
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained ranker: its arrays, the epochs it took and the held-out loss (None without held-out queries)."""
+    """A trained ranker: its arrays, the epochs it took and the held-out loss (None without held-out queries).
+
+    `curve` is the loss of each epoch that this process ran.
+    """
 
     arrays: Arrays
     epochs: int
     loss: float | None
+    curve: tuple[float, ...] = ()
 
 
 def build(config: RankerConfig) -> Any:
@@ -119,26 +123,28 @@ def fit(
     examples = replace(examples, pairs=scaled)
     held = _held_out(examples, config.held_out, seed) if epochs is None else np.zeros(len(examples), np.bool_)
     keras.config.set_dtype_policy("float32" if device.compute_dtype == "float32" else f"mixed_{device.compute_dtype}")
+    loss, several = LOSSES[config.loss], device.replicas > 1
     with device.strategy.scope():
-        model = build(config)
-        # XLA would compile anew for every length of the longest query, which costs more than it gives.
-        model.compile(
-            optimizer=keras.optimizers.Adam(config.learning_rate),
-            loss=_mean_loss(LOSSES[config.loss], config),
-            jit_compile=False,
-        )
-    callbacks: list[Any] = [_stop_on_nan(), keras.callbacks.BackupAndRestore(str(workdir / "backup"))]
+        model, optimizer = build(config), keras.optimizers.Adam(config.learning_rate)
+        if several:
+            model.optimizer = optimizer
+        else:
+            # XLA would compile anew for every length of the longest query, which costs more than it gives.
+            model.compile(optimizer=optimizer, loss=_mean_loss(loss, config), jit_compile=False)
+    callbacks: list[Any] = [_stop_on_nan(), _backup(workdir / "backup", device)]
     if watch:
         callbacks.append(_told(watch, lambda: _export(model, config, scale)))
     if held.any():
         callbacks.append(keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True))
-    history = model.fit(
-        _dataset(examples.take(np.flatnonzero(~held)), config, seed),
-        validation_data=_dataset(examples.take(np.flatnonzero(held)), config, None) if held.any() else None,
-        epochs=epochs or config.max_epochs,
-        verbose=0,
-        callbacks=callbacks,
-    ).history
+    taught = _dataset(examples.take(np.flatnonzero(~held)), config, seed, device)
+    unseen = _dataset(examples.take(np.flatnonzero(held)), config, None, device) if held.any() else None
+    most = epochs or config.max_epochs
+    if several:
+        from models.ranking import together
+
+        history = together.fit(model, _each_loss(loss, config), taught, unseen, most, device, callbacks)
+    else:
+        history = model.fit(taught, validation_data=unseen, epochs=most, verbose=0, callbacks=callbacks).history
     losses = history.get("val_loss") or []
     best = int(np.argmin(losses)) + 1 if losses else len(history["loss"])
     log.info(
@@ -150,7 +156,8 @@ def fit(
         f"{min(losses):.4f}" if losses else "-",
         time.monotonic() - started,
     )
-    return Fitted(_export(model, config, scale), best, float(min(losses)) if losses else None)
+    held_out = float(min(losses)) if losses else None
+    return Fitted(_export(model, config, scale), best, held_out, tuple(map(float, history["loss"])))
 
 
 def _refuse_non_numbers(dense: Floats) -> None:
@@ -166,18 +173,34 @@ def _held_out(examples: Examples, share: float, seed: int) -> NDArray[np.bool_]:
     return drawn[np.searchsorted(users, examples.user.astype(str))]
 
 
+def _each_loss(loss: Any, config: RankerConfig) -> Any:
+    """The loss of each query under each network, `[networks, queries]`."""
+
+    def each(gain: Any, logit: Any) -> Any:
+        import keras
+
+        return keras.ops.stack([loss(gain[..., 0], logit[..., n]) for n in range(config.networks)])
+
+    return each
+
+
 def _mean_loss(loss: Any, config: RankerConfig) -> Any:
+    each = _each_loss(loss, config)
+
     def mean(gain: Any, logit: Any) -> Any:
         import keras
 
-        return keras.ops.mean(keras.ops.stack([loss(gain[..., 0], logit[..., n]) for n in range(config.networks)]))
+        return keras.ops.mean(each(gain, logit))
 
     mean.__name__ = config.loss
     return mean
 
 
-def _dataset(examples: Examples, config: RankerConfig, seed: int | None) -> Any:
-    """Batches of padded queries; a whole batch is gathered at once. Shuffled where a seed is given."""
+def _dataset(examples: Examples, config: RankerConfig, seed: int | None, device: Device) -> Any:
+    """Batches of padded queries; a whole batch is gathered at once. Shuffled where a seed is given.
+
+    On several replicas each has its part of every batch, filled up with queries that ask for nothing.
+    """
     import tensorflow as tf
 
     dense, gain = tf.constant(examples.pairs.dense), tf.constant(examples.gain)
@@ -197,7 +220,16 @@ def _dataset(examples: Examples, config: RankerConfig, seed: int | None) -> Any:
     order = tf.data.Dataset.range(len(examples))
     if seed is not None:
         order = order.shuffle(max(len(examples), 1), seed=seed, reshuffle_each_iteration=True)
-    return order.batch(config.batch_queries).map(gather, num_parallel_calls=2).prefetch(2)
+    batches = order.batch(config.batch_queries)
+    if device.replicas == 1:
+        return batches.map(gather, num_parallel_calls=2).prefetch(2)
+    from models.distribution import in_parts
+
+    def gather_part(queries: Any) -> Any:
+        inputs, gains = gather(tf.maximum(queries, 0))
+        return inputs, tf.where((queries >= 0)[:, None, None], gains, -1.0)
+
+    return in_parts(batches, gather_part, device.strategy)
 
 
 def bounded(wide: NDArray[np.int32], config: RankerConfig) -> NDArray[np.int32]:
@@ -234,6 +266,22 @@ def _told(watch: Callable[[int, Arrays], None], arrays: Callable[[], Arrays]) ->
         watch(epoch + 1, arrays())
 
     return keras.callbacks.LambdaCallback(on_epoch_end=tell)
+
+
+def _backup(folder: Path, device: Device) -> Any:
+    """Keeps a training's state after each epoch and takes it up again; the chief writes, every worker reads."""
+    import keras
+
+    class Backup(keras.callbacks.BackupAndRestore):
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            if device.chief:
+                super().on_epoch_end(epoch, logs)
+
+        def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+            if device.chief:
+                super().on_train_end(logs)
+
+    return Backup(str(folder))
 
 
 def _stop_on_nan() -> Any:

@@ -49,3 +49,24 @@ def test_the_trainings_used_last_stay(tmp_path: Path) -> None:
     assert prune(days[0]) == [days[2].name, days[1].name], "an old day trained again is new; the next oldest go"
     assert sorted(tmp_path.iterdir()) == [days[0], *days[3:]]
     assert prune(tmp_path / "2026-11-01") == [days[3].name]
+
+
+def test_a_worker_takes_part_in_what_is_made_together_and_reads_the_rest(tmp_path: Path) -> None:
+    key, made = fingerprint(["x"]), []
+    chief, worker = Stages(tmp_path, key, 4), Stages(tmp_path, key, 4, chief=False)
+
+    def arrays() -> dict[str, np.ndarray]:
+        made.append("by the worker")
+        # The chief is done while the worker still takes part.
+        Stages(tmp_path, key, 4).arrays("network", lambda: {"a": np.arange(3)})
+        return {"a": np.arange(9)}
+
+    assert worker.arrays("network", arrays, together=True)["a"].tolist() == [0, 1, 2], "the chief's result counts"
+    chief.arrays("examples", lambda: {"b": np.arange(2)})
+    chief.value("told", lambda: {"n": 1})
+    assert worker.arrays("examples", arrays)["b"].tolist() == [0, 1]
+    assert worker.value("told", lambda: made.append("a value")) == {"n": 1}
+    assert made == ["by the worker"]
+    other = Stages(tmp_path, fingerprint(["y"]), 1, chief=False)
+    assert chief.folder.exists(), "a worker removes nothing"
+    assert other.folder != chief.folder

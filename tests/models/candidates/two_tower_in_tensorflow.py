@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from lake.errors import BadInput
 from lake.settings import Settings
-from models.candidates import two_tower, two_tower_data, two_tower_loss
+from models.candidates import two_tower, two_tower_data, two_tower_loss, two_tower_model
 from models.candidates.content import TITLE_TOKENS
 from models.candidates.two_tower_fit import StopAtNan, _history, held_out_batch
 from models.candidates.two_tower_history import histories
@@ -23,6 +23,10 @@ from models.candidates.two_tower_model import TwoTowerModel
 from models.candidates.two_tower_sampling import Frequencies
 from models.config import TrainingConfig, TwoTowerConfig
 from models.device import Device
+
+# Before TensorFlow starts: two devices to share a training.
+CPU = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 GROUPS, VISITS = 4, 12
 MASKED = float(np.finfo(np.float32).min) / 100
@@ -218,6 +222,41 @@ def test_one_item_500_times_and_items_without_anything(loss: str, tmp_path: Path
     assert fitted["recall"] == 1.0
     with np.load(tmp_path / "fit" / "arrays.npz") as arrays:
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files if name != "item_ids")
+
+
+def curve(folder: Path, strategy: Any, monkeypatch: pytest.MonkeyPatch, **more: Any) -> tuple[list[float], Any]:
+    """The loss of every step, without dropout, and the held-out recall."""
+    monkeypatch.setattr(two_tower_model, "ID_DROPOUT", 0.0)
+    steps: list[float] = []
+    keep = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: steps.append(float(logs["loss"])))
+    two_tower_data.save(shop(users=100, items=100), folder / "fit.npz")
+    device = Device("cpu", 1, strategy, "float32")
+    config = TrainingConfig(two_tower=sized(**more))
+    fitted = two_tower.fit("fit", folder, config, device, None, callbacks=[keep])
+    return steps, fitted["recall"]
+
+
+@pytest.mark.parametrize("more", [{}, EVERYTHING | {"uniform_negatives": 0}], ids=["plain", "everything"])
+def test_two_devices_learn_as_one(more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "shared").mkdir()
+    alone, recall = curve(tmp_path / "alone", tf.distribute.get_strategy(), monkeypatch, **more)
+    mirrored = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+    shared, their_recall = curve(tmp_path / "shared", mirrored, monkeypatch, **more)
+    assert len(shared) > 20
+    assert shared == pytest.approx(alone, rel=2e-3)
+    assert their_recall == pytest.approx(recall, abs=0.03)
+
+
+def test_negatives_that_are_not_exchanged_are_another_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("together", "apart"):
+        (tmp_path / name).mkdir()
+    mirrored = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+    together, _ = curve(tmp_path / "together", mirrored, monkeypatch, max_epochs=1)
+    monkeypatch.setattr(two_tower_model, "of_all_replicas", lambda values: values)
+    apart, _ = curve(tmp_path / "apart", mirrored, monkeypatch, max_epochs=1)
+    # Half as many candidates: the denominator is half as large for random vectors.
+    assert apart[0] / 64 == pytest.approx(together[0] / 64 - np.log(2), abs=0.2)
 
 
 def test_without_an_example_the_starting_weights_stay(tmp_path: Path) -> None:
