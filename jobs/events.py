@@ -26,6 +26,8 @@ from lake.clock import DayRange
 from lake.columns import Columns as C
 from lake.mapping import Source
 from lake.partitions import recorded
+from lake.prometheus import metrics as prometheus
+from lake.prometheus.outlet import tell_refused
 from lake.settings import Settings
 from lake.tables import TABLES
 
@@ -140,15 +142,23 @@ def write(settings: Settings, cleaned: Cleaned, gate: Gate | None = None) -> dic
     for reason, n in list(cleaned.counts.get("reasons", {}).items())[:10]:
         log.warning("quarantined %d rows: %s", n, reason)
     quarantined = replace_days(settings, "quarantine", cleaned.quarantine, cleaned.days, job)
+    refused = sum(n for n, _ in quarantined.values())
+    prometheus.EVENTS_DAYS.tell(len(cleaned.days))
+    prometheus.EVENTS_READ.tell(cleaned.counts.get("raw", 0))
+    prometheus.EVENTS_REFUSED.tell(refused)
+    tell_refused(cleaned.counts.get("reasons", {}))
     if gate:
         gate("raw", cleaned.tally, cleaned.days, cleaned.counts)
         gate("events", cleaned.events.rows, cleaned.days, cleaned.counts)
     replace_days(settings, "item_sightings", cleaned.sightings, cleaned.days, job)
     written = replace_days(settings, "events", cleaned.events, cleaned.days, job)
+    rows, late = sum(n for n, _ in written.values()), cleaned.counts.get("late", 0)
+    prometheus.EVENTS_WRITTEN.tell(rows)
+    prometheus.EVENTS_LATE.tell(late)
     return {
-        "rows": sum(n for n, _ in written.values()),
-        "quarantined": sum(n for n, _ in quarantined.values()),
-        "late": cleaned.counts.get("late", 0),
+        "rows": rows,
+        "quarantined": refused,
+        "late": late,
         "days": len(cleaned.days),
     }
 

@@ -28,6 +28,7 @@ from lake.clock import parse_day
 from lake.command import finish
 from lake.errors import BadInput, GateFailed, Unavailable
 from lake.partitions import record
+from lake.prometheus import metrics as prometheus
 from lake.settings import Settings
 from models import decisions, surfaces
 from models.bundle import Bundle
@@ -95,6 +96,7 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
         digests = _store(settings, files, kept, ds)
         recipe.keep(settings, ds, [Recipe(e.surface, e.policy.k, rules, e.version, e.name) for e in kept])
         owners = files.owners(_spooled(kept))
+    _tell(report, owners, sum(each.rows for each in _spooled(kept)), pinned[0], left_out)
     return {
         "ds": ds,
         "users": owners["user"],
@@ -108,6 +110,16 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
         "content_hash": digests,
         "arms_left_out": left_out,
     }
+
+
+def _tell(report: Any, owners: dict[str, int], rows: int, bundle: str, left_out: dict[str, str]) -> None:
+    from validation.gate import tell
+
+    tell(report)  # the night's last word: an arm that the gate refused is no failure of the night
+    prometheus.LISTS_OWNERS.tell_all(owners)
+    prometheus.LISTS_ROWS.tell(rows)
+    prometheus.LISTS_BUNDLE.tell(bundle)
+    prometheus.LISTS_LEFT_OUT.tell(len(left_out))
 
 
 def active_users(snapshot: Snapshot, days: int) -> list[str]:
@@ -283,7 +295,7 @@ def main(
     bundle: Annotated[str | None, typer.Option(help="Bundle version or alias; the champion by default.")] = None,
 ) -> None:
     """Make, gate and store every list of a day."""
-    finish("lists", lambda s: lists(s, ds, bundle))
+    finish("jobs.lists", lambda s: lists(s, ds, bundle))
 
 
 if __name__ == "__main__":

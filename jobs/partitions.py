@@ -8,6 +8,7 @@ content, its transaction log and the recorded hashes are the same either way (de
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 from operator import add
 
@@ -21,9 +22,11 @@ from pyspark.sql import functions as F
 
 from jobs.spark import conform, described, uri
 from lake import storage
+from lake.clock import day_end
 from lake.columns import Columns as C
 from lake.errors import Unavailable
 from lake.partitions import record, recorded
+from lake.prometheus import metrics as prometheus
 from lake.settings import Settings
 from lake.tables import TABLES
 from lake.tables.definition import Table
@@ -128,6 +131,10 @@ def replace_days(settings: Settings, name: str, rows: DataFrame | Held, keys: Se
         raise ValueError(f"{name}: rows of {stray} do not belong to the days being replaced")
     known = recorded(settings, name)
     changed = [key for key in keys if known.get(key) != marks[key]]
+    newest = max([*known, *marks], default="")
+    if newest in marks:
+        prometheus.TABLE_ROWS.tell(marks[newest][0], table=name)
+    prometheus.TABLE_THROUGH.tell(day_end(date.fromisoformat(newest)).timestamp() if newest else None, table=name)
     if changed:
         _overwrite(settings, held, changed)
         record(settings, [(name, key, *marks[key]) for key in changed], storage.version(settings, name), job)

@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     s3_endpoint_url: str = Field("", description="S3 API other than AWS, for example http://127.0.0.1:9000")
     s3_region: str = "us-east-1"
 
+    # metrics
+    metrics_dir: Path | None = Field(
+        None, description="folder of the text files that commands leave for Prometheus; default VAR/metrics"
+    )
+    metrics_push_url: str = Field("", description="Pushgateway that commands push to as well; empty: none")
+
     # identity
     pseudonymise: bool = Field(True, description="false keeps the shop's own user ids")
     user_key: SecretStr = Field(SecretStr(""), description="key of the pseudonyms; at least 16 bytes")
@@ -107,6 +113,7 @@ class Settings(BaseSettings):
         var = Path(str(values.get("var") or "var"))
         values["lake_root"] = str(values.get("lake_root") or var / "lake")
         values["data"] = str(values.get("data") or var / "deliveries")
+        values["metrics_dir"] = values.get("metrics_dir") or var / "metrics"
         values["mlflow_tracking_uri"] = str(values.get("mlflow_tracking_uri") or f"sqlite:///{var}/mlflow.db")
         return values
 

@@ -1,12 +1,16 @@
 """From trained parts to a registered bundle: its manifest, its folder, its version, and whether it becomes champion."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lake.clock import day_end
+from lake.prometheus import metrics as prometheus
+from lake.prometheus.definition import quietly
 from lake.settings import Settings
 from models.bundle import Bundle
 from models.config import TrainingConfig
@@ -14,6 +18,8 @@ from models.promotion import Mode, settle
 from models.ranking.features import CROSSES, NAMES
 from models.snapshot import Snapshot
 from models.windows import Windows
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def manifest(now: Snapshot, config: TrainingConfig, kind: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,6 +53,20 @@ def _code_version() -> str:
         return "unknown"
 
 
+def _tell(
+    version: str, promoted: bool, bundle: Bundle, metrics: Mapping[str, Any], seconds: Mapping[str, float]
+) -> None:
+    prometheus.TRAINED_BUNDLE.tell(version)
+    prometheus.TRAINED_PROMOTED.tell(promoted)
+    prometheus.TRAINED_THROUGH.tell(day_end(bundle.trained_through).timestamp())
+    prometheus.TRAINED_REFERENCE.tell(metrics.get("reference_auc"))
+    stages: dict[str, float] = {}
+    for name, spent in seconds.items():
+        stage = _DAY.sub("", name).strip()  # a day in a label would make new series with each training
+        stages[stage] = stages.get(stage, 0.0) + spent
+    prometheus.TRAINED_SECONDS.tell_all(stages)
+
+
 def deliver(
     settings: Settings,
     bundle: Bundle,
@@ -74,6 +94,8 @@ def deliver(
     )
     window = windows.after(windows.test_cut) if windows else None
     settled = settle(settings, version, trial, window, ds=ds, mode=promote)
+    with quietly():
+        _tell(version, settled.promote, bundle, saved["metrics"], seconds)
     return {
         "version": version,
         "promoted": settled.promote,

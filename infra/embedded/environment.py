@@ -47,7 +47,7 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
         for name in Settings.model_fields
         if environ.get(name.upper()) and name not in OWN
     }
-    for name in ("SOURCE", "SURFACES", "MERCHANDISING", "DATA", "LAKE_ROOT", "JARS", "USER_KEY_FILE"):
+    for name in ("SOURCE", "SURFACES", "MERCHANDISING", "DATA", "LAKE_ROOT", "JARS", "USER_KEY_FILE", "METRICS_DIR"):
         if name in values and "://" not in values[name]:
             values[name] = str((HOME / Path(values[name]).expanduser()).resolve())
     return values | {name: environ[name] for name in (*ALSO_HANDED, *SERVICE, *STORE_ACCESS) if environ.get(name)}
