@@ -25,7 +25,7 @@ from lake import storage
 from lake.clock import day_end
 from lake.columns import Columns as C
 from lake.errors import Unavailable
-from lake.partitions import record, recorded
+from lake.partitions import Read, record, recorded
 from lake.prometheus import metrics as prometheus
 from lake.settings import Settings
 from lake.tables import TABLES
@@ -109,12 +109,15 @@ def _digest(total: int) -> str:
     return f"{total & (2**64 - 1):016x}"
 
 
-def replace_days(settings: Settings, name: str, rows: DataFrame | Held, keys: Sequence[str], job: str) -> Marks:
+def replace_days(
+    settings: Settings, name: str, rows: DataFrame | Held, keys: Sequence[str], job: str, read: Read | None = None
+) -> Marks:
     """Atomically replace the partitions `keys` of a table; days whose content did not change are skipped.
 
     Args:
         rows: a frame, or what `hold` made of it; days of `keys` without rows become empty.
         job: written to `partitions` beside row counts and hashes.
+        read: the versions of the tables that the rows were made from, written there too.
 
     Returns:
         Rows and content hash of every day of `keys`.
@@ -137,7 +140,7 @@ def replace_days(settings: Settings, name: str, rows: DataFrame | Held, keys: Se
     prometheus.TABLE_THROUGH.tell(day_end(date.fromisoformat(newest)).timestamp() if newest else None, table=name)
     if changed:
         _overwrite(settings, held, changed)
-        record(settings, [(name, key, *marks[key]) for key in changed], storage.version(settings, name), job)
+        record(settings, [(name, key, *marks[key]) for key in changed], storage.version(settings, name), job, read)
     log.info(
         "%s: %d rows in %d days, %d days written, %d unchanged",
         name,

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     )
     jars: Path = Field(Path(".jars"), description="folder with the Delta and S3A jars that the set-up resolved")
 
+    code_version: str = Field("", description="version of the code, for records; default: what git says")
+
     # services
     redis_url: str = "redis://127.0.0.1:6379/0"
     mlflow_tracking_uri: str = ""

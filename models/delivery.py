@@ -3,11 +3,11 @@
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lake import code
 from lake.clock import day_end
 from lake.prometheus import metrics as prometheus
 from lake.prometheus.definition import quietly
@@ -22,7 +22,9 @@ from models.windows import Windows
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def manifest(now: Snapshot, config: TrainingConfig, kind: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
+def manifest(
+    settings: Settings, now: Snapshot, config: TrainingConfig, kind: str, metrics: Mapping[str, Any]
+) -> dict[str, Any]:
     """Provenance of a bundle as of a snapshot's day, and the figures that its training measured."""
     reference = {name: value for name, value in metrics.items() if name.startswith("reference_")}
     return {
@@ -36,21 +38,9 @@ def manifest(now: Snapshot, config: TrainingConfig, kind: str, metrics: Mapping[
         "delta_versions": now.versions,
         "partitions": now.partitions,
         "metrics": dict(metrics),
-        "code": _code_version(),
+        "code": code.version(settings),
         **reference,
     }
-
-
-def _code_version() -> str:
-    """What `git describe` says of the checkout; `unknown` outside of one."""
-    command = ["git", "describe", "--always", "--dirty", "--tags"]
-    where = Path(__file__).parent
-    try:
-        return (
-            subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=10).stdout.strip() or "unknown"
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
 
 
 def _tell(

@@ -116,7 +116,7 @@ def _registry(told: Iterable[Any]) -> Any:
             return families
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Told())  # type: ignore[arg-type]
+    registry.register(Told())
     return registry
 
 
