@@ -171,6 +171,7 @@ def _record(settings: Settings, ds: str, done: Outcome, run: str) -> None:
     # A first run that died between the flip and here is made up for by the rerun, which finds nothing to publish.
     reason = f"{surface}: {meta.users} shoppers' lists through {ds} by bundle {meta.bundle}"
     figures |= {"users": meta.users, "items": meta.items, "replaces": meta.replaces, "content_hash": meta.content_hash}
+    figures |= {"bundle": meta.bundle}
     identity = decisions.decision_id(ds, "publish", f"{surface}|{meta.version}")
     decisions.record(settings, "publish", ds, reason, figures, run=run, key=identity)
 
