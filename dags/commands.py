@@ -21,6 +21,7 @@ from airflow.sdk import Asset, BaseOperator, BaseOperatorLink, Context, conf, ge
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from dags.lineage import TellsLineage
 from dags.policy import HOME, NO_RETRY, SERVICE, Pool, Retry
 from lake.clock import parse_day
 from lake.errors import BadInput, GateFailed, Unavailable
@@ -129,7 +130,7 @@ class ReportLink(BaseOperatorLink):
         return f"{base}/nightshelf/reports/{report}" if report else ""
 
 
-class CommandOperator(BaseOperator):
+class CommandOperator(TellsLineage, BaseOperator):
     """Runs `python -m <module> <arguments>` from the checkout and returns its result.
 
     Args:
