@@ -39,7 +39,7 @@ def versions(settings: Settings, surface: str = DEFAULT_SURFACE) -> dict[str, An
     with open_redis(settings) as redis:
         found = in_redis(redis, surface)
         sizes = memory(redis, surface, found["versions"])
-    current = next((each for each in found["versions"] if each["current"]), {})
+    current: dict[str, Any] = next((each for each in found["versions"] if each["current"]), {})
     told = []
     for each in found["versions"]:
         pointers = [*(["current"] if each["current"] else []), *(f"arm {arm}" for arm in each["arms"])]

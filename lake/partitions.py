@@ -33,6 +33,7 @@ def record(
     version: int | None,
     job: str,
     read: Read | None = None,
+    written: datetime | None = None,
 ) -> None:
     """Note partitions that were just written.
 
@@ -41,8 +42,9 @@ def record(
         version: the table's Delta version that holds them.
         job: who wrote them.
         read: what they were made from, if that is known.
+        written: when; now by default.
     """
-    now = datetime.now(UTC)
+    now = written or datetime.now(UTC)
     rows = [
         {
             "table": name,

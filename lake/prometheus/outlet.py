@@ -32,7 +32,10 @@ Groups = dict[tuple[str, str], list[Any]]
 def ended(settings: Settings, command: str, exit_code: int, seconds: float) -> None:
     """Tell how a command ended, and leave that and all it told before."""
     try:
-        (metrics.COMMAND_FAILURE if exit_code else metrics.COMMAND_SUCCESS).tell(time.time())
+        if exit_code:
+            metrics.COMMAND_FAILURE.tell(time.time())
+        else:
+            metrics.COMMAND_SUCCESS.tell(time.time())
         metrics.COMMAND_EXIT.tell(exit_code)
         metrics.COMMAND_SECONDS.tell(seconds)
         metrics.COMMAND_MEMORY.tell(_peak_memory())
