@@ -93,9 +93,7 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
             facts = {"surface": name, "bundle": pinned[0]}
             decisions.record(settings, "hold", ds, reason, facts, run=f"jobs.lists {ds}")
         kept = [each for each in shelves if each.name not in left_out]
-        read = {name: {"version": version} for name, version in snapshot.versions.items()}
-        read |= {name: {**read[name], "ds": of} for name, of in snapshot.partitions.items()}
-        digests = _store(settings, files, kept, ds, read)
+        digests = _store(settings, files, kept, ds, snapshot.read)
         recipe.keep(settings, ds, [Recipe(e.surface, e.policy.k, rules, e.version, e.name) for e in kept])
         owners = files.owners(_spooled(kept))
     _tell(report, owners, sum(each.rows for each in _spooled(kept)), pinned[0], left_out)
