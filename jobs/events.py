@@ -27,9 +27,9 @@ from lake.columns import Columns as C
 from lake.mapping import Source
 from lake.partitions import Read, recorded, versions
 from lake.prometheus import metrics as prometheus
-from lake.prometheus.outlet import tell_refused
 from lake.settings import Settings
 from lake.tables import TABLES
+from validation.quarantine import tell as tell_refused
 
 log = logging.getLogger("nightshelf.events")
 

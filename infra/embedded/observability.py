@@ -163,6 +163,7 @@ class Night:
             "METRICS_DIR": str(self._metrics),
             "METRICS_PUSH_URL": f"http://127.0.0.1:{self._ports['pushgateway']}",
             "VERSION_GRACE_SECONDS": "0",
+            "PSEUDONYMISE": "false",
         }
         command = [sys.executable, "-m", "jobs.publish", "--ds", ds, *more]
         done = subprocess.run(command, cwd=HOME, env=mine, capture_output=True, text=True)

@@ -10,7 +10,7 @@ import logging
 import re
 import resource
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -134,16 +134,3 @@ def _locked(path: Path) -> Iterator[None]:
 def _peak_memory() -> int:
     kibibytes = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return kibibytes * 1024
-
-
-def tell_refused(reasons: Mapping[str, int], most: int = 15) -> None:
-    """Refused rows by reason, without what a delivery made up: `event_type: unknown gift` is `event_type: unknown`."""
-    counts: dict[str, int] = {}
-    for reason, rows in reasons.items():
-        short = "event_type: unknown" if reason.startswith("event_type: unknown") else reason[:80]
-        counts[short] = counts.get(short, 0) + rows
-    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    told = dict(ranked[:most])
-    if rest := sum(rows for _, rows in ranked[most:]):
-        told["other"] = rest
-    metrics.REFUSED_BY_REASON.tell_all(told)

@@ -104,15 +104,6 @@ def test_a_damaged_file_is_made_anew(tmp_settings: Settings) -> None:
     assert samples(path)["nightshelf_command_last_exit_code", (("command", "x"),)] == 0
 
 
-def test_reasons_are_few_and_hold_nothing_that_a_delivery_made_up() -> None:
-    many = {f"column{n}: wrong": 100 - n for n in range(40)}
-    outlet.tell_refused({"event_type: unknown gift": 3000, "event_type: unknown 💥": 2000, **many})
-    told = metrics.REFUSED_BY_REASON.told
-    assert told[("event_type: unknown",)] == 5000
-    assert len(told) == 16
-    assert sum(told.values()) == 5000 + sum(many.values())
-
-
 def test_the_command_line_tells_success_failure_and_a_fault_of_the_code(
     tmp_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
