@@ -52,8 +52,9 @@ lint: setup ## ruff, mypy strict, import contracts
 format: setup ## let ruff put imports and layout right
 	@ruff check --fix-only . && ruff format .
 
-docs: setup ## write docs/tables.md from the table definitions
+docs: setup ## write docs/tables.md from the table definitions, and the dashboards' JSON
 	@$(PY) -m lake.tables.document > docs/tables.md
+	@$(PY) -m infra.dashboards
 
 lock: setup ## requirements.txt from requirements.in, for Python 3.11 and 3.12
 	@bash infra/embedded/lock.sh
