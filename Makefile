@@ -52,9 +52,10 @@ lint: setup ## ruff, mypy strict, import contracts
 format: setup ## let ruff put imports and layout right
 	@ruff check --fix-only . && ruff format .
 
-docs: setup ## write docs/tables.md from the table definitions and the table of docs/sizing.md from the bench
+docs: setup ## write docs/tables.md, the table of docs/sizing.md and the dashboards' JSON from what they are made of
 	@$(PY) -m lake.tables.document > docs/tables.md
 	@$(PY) -m infra.bench.sizing --page docs/sizing.md
+	@$(PY) -m infra.dashboards
 
 site: setup ## build the docs site into var/site; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 .venv/tools/bin/mkdocs build --strict --quiet

@@ -21,6 +21,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from dags.compute import Target, target_of
+from dags.lineage import TellsLineage
 from dags.policy import HOME, NO_RETRY, SERVICE, Pool, Retry
 from lake.clock import parse_day
 from lake.command import parse_result
@@ -147,7 +148,7 @@ class ReportLink(BaseOperatorLink):
         return f"{base}/nightshelf/reports/{report}" if report else ""
 
 
-class CommandOperator(BaseOperator):
+class CommandOperator(TellsLineage, BaseOperator):
     """Runs `python -m <module> <arguments>` from the checkout and returns its result.
 
     Args:

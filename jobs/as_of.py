@@ -13,6 +13,7 @@ from jobs.partitions import replace_days
 from jobs.spark import conform, described, read, session
 from lake.clock import Cutoff, DayRange, day_end, shift
 from lake.columns import Columns as C
+from lake.partitions import versions
 from lake.settings import Settings
 from lake.tables import TABLES
 
@@ -57,6 +58,7 @@ class AsOf:
         self.settings = settings
         self.day = day
         self._kept: list[DataFrame] = []
+        self.read = versions(settings, ("events", "item_sightings", "items", "deliveries"))
 
     def keep(self, frame: DataFrame) -> DataFrame:
         """Cache a frame until `release`."""
@@ -169,7 +171,7 @@ def write_days(
             known = AsOf(running, settings, day)
             try:
                 for name, frame in builder(known).items():
-                    marks = replace_days(settings, name, frame, [day.isoformat()], job)
+                    marks = replace_days(settings, name, frame, [day.isoformat()], job, known.read)
                     rows.setdefault(name, {}).update({ds: n for ds, (n, _) in marks.items()})
             finally:
                 known.release()

@@ -91,7 +91,7 @@ def main(
     file: Annotated[Path | None, typer.Option("--json", help="Write everything into this file.")] = None,
 ) -> None:
     """Tell what entered, left and moved in a shopper's list between two days, and why."""
-    finish("compare", lambda s: compare(s, user, start, end, surface, file))
+    finish("jobs.compare", lambda s: compare(s, user, start, end, surface, file))
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def _features(spark: SparkSession, settings: Settings, day: date, steps: Steps) 
         held = pool.map(lambda name: hold(settings, name, frames[name]), frames)
         for name, made in zip(frames, held, strict=True):
             steps.reports.append(gate(name, made.rows, [key], settings=settings, spark=spark))
-            rows[name] = replace_days(settings, name, made, [key], JOB)[key][0]
+            rows[name] = replace_days(settings, name, made, [key], JOB, known.read)[key][0]
     known.release()
     steps.end(f"features as of {key}: {rows}")
     return rows

@@ -25,9 +25,11 @@ from lake import mapping
 from lake.clock import DayRange
 from lake.columns import Columns as C
 from lake.mapping import Source
-from lake.partitions import recorded
+from lake.partitions import Read, recorded, versions
+from lake.prometheus import metrics as prometheus
 from lake.settings import Settings
 from lake.tables import TABLES
+from validation.quarantine import tell as tell_refused
 
 log = logging.getLogger("nightshelf.events")
 
@@ -45,6 +47,7 @@ class Cleaned:
     sightings: DataFrame
     tally: pa.Table
     counts: dict[str, Any] = field(default_factory=dict)
+    read: Read = field(default_factory=dict)
 
 
 def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRange) -> Cleaned:
@@ -57,7 +60,7 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
     Raises:
         BadInput: an expression of the mapping cannot be evaluated; names file and key.
     """
-    target = days.widen(before=settings.late_days)
+    target, read = days.widen(before=settings.late_days), versions(settings, ["deliveries"])
     first, last = target.widen(before=1, after=settings.late_days).first, target.widen(after=settings.late_days).last
     landings = landed.serving(settings, source, "events", first, last)
     frame = landed.raw(spark, source.deliveries, landings)
@@ -67,7 +70,7 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
         nothing = {n: spark.createDataFrame([], schema(TABLES[n])) for n in ("events", "quarantine", "item_sightings")}
         events, quarantine = (hold(settings, name, nothing[name]) for name in ("events", "quarantine"))
         empty = pa.table({landed.DELIVERY_DS: [], C.REASON: [], "rows": []})
-        return Cleaned(keys, events, quarantine, nothing["item_sightings"], empty, {"raw": 0})
+        return Cleaned(keys, events, quarantine, nothing["item_sightings"], empty, {"raw": 0}, read)
     columns = headers.compared(settings, source, landings, days)
     analyse(frame, source)
     rows = typed(mapped(frame, source), source, settings)
@@ -91,7 +94,7 @@ def clean(spark: SparkSession, settings: Settings, source: Source, days: DayRang
     filled = {day for day, (n, _) in recorded(settings, "events").items() if n}
     keys = sorted({*keys, *found, *filled.intersection(target.keys())})
     held = hold(settings, "events", unique, checkpointed=True)
-    return Cleaned(keys, held, quarantine, sightings(unique), tally, counts)
+    return Cleaned(keys, held, quarantine, sightings(unique), tally, counts, read)
 
 
 def identified(rows: DataFrame) -> DataFrame:
@@ -139,16 +142,24 @@ def write(settings: Settings, cleaned: Cleaned, gate: Gate | None = None) -> dic
     job = "jobs.events"
     for reason, n in list(cleaned.counts.get("reasons", {}).items())[:10]:
         log.warning("quarantined %d rows: %s", n, reason)
-    quarantined = replace_days(settings, "quarantine", cleaned.quarantine, cleaned.days, job)
+    quarantined = replace_days(settings, "quarantine", cleaned.quarantine, cleaned.days, job, cleaned.read)
+    refused = sum(n for n, _ in quarantined.values())
+    prometheus.EVENTS_DAYS.tell(len(cleaned.days))
+    prometheus.EVENTS_READ.tell(cleaned.counts.get("raw", 0))
+    prometheus.EVENTS_REFUSED.tell(refused)
+    tell_refused(cleaned.counts.get("reasons", {}))
     if gate:
         gate("raw", cleaned.tally, cleaned.days, cleaned.counts)
         gate("events", cleaned.events.rows, cleaned.days, cleaned.counts)
-    replace_days(settings, "item_sightings", cleaned.sightings, cleaned.days, job)
-    written = replace_days(settings, "events", cleaned.events, cleaned.days, job)
+    replace_days(settings, "item_sightings", cleaned.sightings, cleaned.days, job, cleaned.read)
+    written = replace_days(settings, "events", cleaned.events, cleaned.days, job, cleaned.read)
+    rows, late = sum(n for n, _ in written.values()), cleaned.counts.get("late", 0)
+    prometheus.EVENTS_WRITTEN.tell(rows)
+    prometheus.EVENTS_LATE.tell(late)
     return {
-        "rows": sum(n for n, _ in written.values()),
-        "quarantined": sum(n for n, _ in quarantined.values()),
-        "late": cleaned.counts.get("late", 0),
+        "rows": rows,
+        "quarantined": refused,
+        "late": late,
         "days": len(cleaned.days),
     }
 

@@ -123,7 +123,7 @@ def main(
         days = DayRange.parse(start=start, end=end)
         return run(settings, surface, days, experiment=experiment, bounds=bounds, as_json=as_json, html=html)
 
-    finish("experiment", work)
+    finish("jobs.experiment", work)
 
 
 if __name__ == "__main__":

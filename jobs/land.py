@@ -22,6 +22,7 @@ from lake.columns import Columns as C
 from lake.errors import BadInput, Unavailable
 from lake.inspection import inspect
 from lake.mapping import Deliveries, Kind, Source
+from lake.prometheus import metrics as prometheus
 from lake.settings import Settings
 from lake.tables import TABLES
 
@@ -81,10 +82,17 @@ def run(
                 totals["bytes"] += row["bytes"]
                 rows.append(row)
     finally:
+        _tell(totals)
         if rows and not dry_run:
             storage.append(settings, "deliveries", pa.Table.from_pylist(rows, TABLES["deliveries"].arrow_schema()))
     log.info("%s %s: %s", source.name, days, totals)
     return totals
+
+
+def _tell(totals: Mapping[str, int]) -> None:
+    files = {"new": "deliveries", "unchanged": "unchanged", "missing": "missing"}
+    prometheus.LAND_FILES.tell_all({result: totals[name] for result, name in files.items()})
+    prometheus.LAND_BYTES.tell(totals["bytes"])
 
 
 def spec_last(spec: Deliveries, first: Any, days: DayRange) -> Any:

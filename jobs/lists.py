@@ -27,7 +27,8 @@ from lake import staging, storage
 from lake.clock import parse_day
 from lake.command import finish
 from lake.errors import BadInput, GateFailed, Unavailable
-from lake.partitions import record
+from lake.partitions import Read, record
+from lake.prometheus import metrics as prometheus
 from lake.settings import Settings
 from models import decisions, device, surfaces
 from models.bundle import Bundle
@@ -92,9 +93,10 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
             facts = {"surface": name, "bundle": pinned[0]}
             decisions.record(settings, "hold", ds, reason, facts, run=f"jobs.lists {ds}")
         kept = [each for each in shelves if each.name not in left_out]
-        digests = _store(settings, files, kept, ds)
+        digests = _store(settings, files, kept, ds, snapshot.read)
         recipe.keep(settings, ds, [Recipe(e.surface, e.policy.k, rules, e.version, e.name) for e in kept])
         owners = files.owners(_spooled(kept))
+    _tell(report, owners, sum(each.rows for each in _spooled(kept)), pinned[0], left_out)
     return {
         "ds": ds,
         "users": owners["user"],
@@ -108,6 +110,16 @@ def lists(settings: Settings, ds: str, bundle: str | None = None) -> dict[str, A
         "content_hash": digests,
         "arms_left_out": left_out,
     }
+
+
+def _tell(report: Any, owners: dict[str, int], rows: int, bundle: str, left_out: dict[str, str]) -> None:
+    from validation.gate import tell
+
+    tell(report)  # the night's last word: an arm that the gate refused is no failure of the night
+    prometheus.LISTS_OWNERS.tell_all(owners)
+    prometheus.LISTS_ROWS.tell(rows)
+    prometheus.LISTS_BUNDLE.tell(bundle)
+    prometheus.LISTS_LEFT_OUT.tell(len(left_out))
 
 
 def active_users(snapshot: Snapshot, days: int) -> list[str]:
@@ -256,7 +268,7 @@ def _gated(settings: Settings, files: Files, shelves: Sequence[Shelf], day: date
     return gate("lists", files.dataset(_spooled(shelves)), [day.isoformat()], settings=settings, context=context)
 
 
-def _store(settings: Settings, files: Files, shelves: Sequence[Shelf], ds: str) -> dict[str, str]:
+def _store(settings: Settings, files: Files, shelves: Sequence[Shelf], ds: str, read: Read) -> dict[str, str]:
     """Replace the day and leave its content hashes in `partitions`, which the publication holds its reading against.
 
     A surface with nothing to show for anybody has its record too: its old lists must not go on serving.
@@ -275,7 +287,7 @@ def _store(settings: Settings, files: Files, shelves: Sequence[Shelf], ds: str) 
         raise Unavailable(
             f"lists of {ds}: another run replaced them at the same time ({error}); run this again"
         ) from error
-    record(settings, marks, written, "lists")
+    record(settings, marks, written, "jobs.lists", read)
     log.info("lists of %s: %d rows, %s", ds, rows, digests)
     return digests
 
@@ -285,7 +297,7 @@ def main(
     bundle: Annotated[str | None, typer.Option(help="Bundle version or alias; the champion by default.")] = None,
 ) -> None:
     """Make, gate and store every list of a day."""
-    finish("lists", lambda s: lists(s, ds, bundle))
+    finish("jobs.lists", lambda s: lists(s, ds, bundle))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ content, its transaction log and the recorded hashes are the same either way (de
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 from operator import add
 
@@ -21,9 +22,11 @@ from pyspark.sql import functions as F
 
 from jobs.spark import conform, described, uri
 from lake import storage
+from lake.clock import day_end
 from lake.columns import Columns as C
 from lake.errors import Unavailable
-from lake.partitions import record, recorded
+from lake.partitions import Read, record, recorded
+from lake.prometheus import metrics as prometheus
 from lake.settings import Settings
 from lake.tables import TABLES
 from lake.tables.definition import Table
@@ -106,12 +109,15 @@ def _digest(total: int) -> str:
     return f"{total & (2**64 - 1):016x}"
 
 
-def replace_days(settings: Settings, name: str, rows: DataFrame | Held, keys: Sequence[str], job: str) -> Marks:
+def replace_days(
+    settings: Settings, name: str, rows: DataFrame | Held, keys: Sequence[str], job: str, read: Read | None = None
+) -> Marks:
     """Atomically replace the partitions `keys` of a table; days whose content did not change are skipped.
 
     Args:
         rows: a frame, or what `hold` made of it; days of `keys` without rows become empty.
         job: written to `partitions` beside row counts and hashes.
+        read: the versions of the tables that the rows were made from, written there too.
 
     Returns:
         Rows and content hash of every day of `keys`.
@@ -128,9 +134,13 @@ def replace_days(settings: Settings, name: str, rows: DataFrame | Held, keys: Se
         raise ValueError(f"{name}: rows of {stray} do not belong to the days being replaced")
     known = recorded(settings, name)
     changed = [key for key in keys if known.get(key) != marks[key]]
+    newest = max([*known, *marks], default="")
+    if newest in marks:
+        prometheus.TABLE_ROWS.tell(marks[newest][0], table=name)
+    prometheus.TABLE_THROUGH.tell(day_end(date.fromisoformat(newest)).timestamp() if newest else None, table=name)
     if changed:
         _overwrite(settings, held, changed)
-        record(settings, [(name, key, *marks[key]) for key in changed], storage.version(settings, name), job)
+        record(settings, [(name, key, *marks[key]) for key in changed], storage.version(settings, name), job, read)
     log.info(
         "%s: %d rows in %d days, %d days written, %d unchanged",
         name,

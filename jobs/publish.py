@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from redis.exceptions import RedisError
 
-from jobs.publication import trial
+from jobs.publication import told, trial
 from jobs.publication.door import open_redis
 from jobs.publication.partition import ListsPartition
 from jobs.publication.surface import Outcome, publish_surface
@@ -61,7 +61,7 @@ def publish(
     experiments: dict[str, str] = {}
     with open_redis(settings) as redis:
         for name in [surface] if surface else found:
-            done = publish_surface(settings, redis, partition, name, force=force)
+            done = _publish(settings, redis, partition, name, force=force)
             _record(settings, ds, done, run)
             result[name] = _told(done)
             wanted = _experiment(settings, name)
@@ -79,13 +79,24 @@ def publish(
             if state != "none":
                 experiments[name] = state
                 _record_experiment(settings, ds, name, wanted, state, run)
+        told.memory(redis)
     _leave_titles(settings, ds)
     failed = {name: each["error"] for name, each in result.items() if each["outcome"] == "failed"}
     if failed:
-        told = "; ".join(f"{name}: {error}" for name, error in failed.items())
-        raise Unavailable(f"everything was published but {told}. Old lists go on serving there; run this again")
+        failures = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise Unavailable(f"everything was published but {failures}. Old lists go on serving there; run this again")
     lists = sum(each["lists"] for each in result.values())
     return {"ds": ds, "lists": lists, "surfaces": result, "experiments": experiments}
+
+
+def _publish(settings: Settings, redis: Any, partition: ListsPartition, kept: str, *, force: bool) -> Outcome:
+    try:
+        done = publish_surface(settings, redis, partition, kept, force=force)
+    except (NightshelfError, RedisError):
+        told.outcome(kept, "failed")
+        raise
+    told.published(done)
+    return done
 
 
 def _told(done: Outcome) -> dict[str, Any]:
@@ -114,12 +125,13 @@ def _arm(
     if control.outcome == "held":
         return {"outcome": "held", "lists": 0}
     if not made:
+        told.outcome(kept, "missing")
         log.error(
             "%s: no lists on %s, see arms_left_out of jobs.lists; what it has goes on serving", kept, partition.ds
         )
         return {"outcome": "missing", "lists": 0}
     try:
-        done = publish_surface(settings, redis, partition, kept, force=force)
+        done = _publish(settings, redis, partition, kept, force=force)
     except (NightshelfError, RedisError) as error:
         log.error("%s: %s", kept, error)
         return {"outcome": "failed", "lists": 0, "error": str(error)}
@@ -159,6 +171,7 @@ def _record(settings: Settings, ds: str, done: Outcome, run: str) -> None:
     # A first run that died between the flip and here is made up for by the rerun, which finds nothing to publish.
     reason = f"{surface}: {meta.users} shoppers' lists through {ds} by bundle {meta.bundle}"
     figures |= {"users": meta.users, "items": meta.items, "replaces": meta.replaces, "content_hash": meta.content_hash}
+    figures |= {"bundle": meta.bundle}
     identity = decisions.decision_id(ds, "publish", f"{surface}|{meta.version}")
     decisions.record(settings, "publish", ds, reason, figures, run=run, key=identity)
 
@@ -186,7 +199,7 @@ def main(
     run: Annotated[str, typer.Option(help="Who asked, for the decisions table.")] = "",
 ) -> None:
     """Push a day's lists to Redis and let readers follow them."""
-    finish("publish", lambda s: publish(s, ds, surface, force=replace, run=run or f"jobs.publish --ds {ds}"))
+    finish("jobs.publish", lambda s: publish(s, ds, surface, force=replace, run=run or f"jobs.publish --ds {ds}"))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from jobs.publication import told
 from jobs.publication.door import open_redis
 from jobs.publication.versions import Versions
 from lake.command import finish
@@ -50,6 +51,7 @@ def rollback(
             versions.point(target.version)
         finally:
             versions.release(target.version)
+    told.rolled_back(surface, arm, target)
     decisions.record(
         settings,
         "rollback",
@@ -96,7 +98,7 @@ def main(
     run: Annotated[str, typer.Option(help="Who asked, for the decisions table.")] = "",
 ) -> None:
     """Let readers follow the lists before."""
-    finish("rollback", lambda s: rollback(s, surface, to, arm=arm, run=run or "jobs.rollback"))
+    finish("jobs.rollback", lambda s: rollback(s, surface, to, arm=arm, run=run or "jobs.rollback"))
 
 
 if __name__ == "__main__":

@@ -34,11 +34,19 @@ class Settings(BaseSettings):
     )
     jars: Path = Field(Path(".jars"), description="folder with the Delta and S3A jars that the set-up resolved")
 
+    code_version: str = Field("", description="version of the code, for records; default: what git says")
+
     # services
     redis_url: str = "redis://127.0.0.1:6379/0"
     mlflow_tracking_uri: str = ""
     s3_endpoint_url: str = Field("", description="S3 API other than AWS, for example http://127.0.0.1:9000")
     s3_region: str = "us-east-1"
+
+    # metrics
+    metrics_dir: Path | None = Field(
+        None, description="folder of the text files that commands leave for Prometheus; default VAR/metrics"
+    )
+    metrics_push_url: str = Field("", description="Pushgateway that commands push to as well; empty: none")
 
     # identity
     pseudonymise: bool = Field(True, description="false keeps the shop's own user ids")
@@ -110,6 +118,7 @@ class Settings(BaseSettings):
         var = Path(str(values.get("var") or "var"))
         values["lake_root"] = str(values.get("lake_root") or var / "lake")
         values["data"] = str(values.get("data") or var / "deliveries")
+        values["metrics_dir"] = values.get("metrics_dir") or var / "metrics"
         values["mlflow_tracking_uri"] = str(values.get("mlflow_tracking_uri") or f"sqlite:///{var}/mlflow.db")
         return values
 

@@ -1,12 +1,16 @@
 """From trained parts to a registered bundle: its manifest, its folder, its version, and whether it becomes champion."""
 
 import json
+import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lake import code
+from lake.clock import day_end
+from lake.prometheus import metrics as prometheus
+from lake.prometheus.definition import quietly
 from lake.settings import Settings
 from models.bundle import Bundle
 from models.config import TrainingConfig
@@ -15,8 +19,12 @@ from models.ranking.features import CROSSES, NAMES
 from models.snapshot import Snapshot
 from models.windows import Windows
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
-def manifest(now: Snapshot, config: TrainingConfig, kind: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
+
+def manifest(
+    settings: Settings, now: Snapshot, config: TrainingConfig, kind: str, metrics: Mapping[str, Any]
+) -> dict[str, Any]:
     """Provenance of a bundle as of a snapshot's day, and the figures that its training measured."""
     reference = {name: value for name, value in metrics.items() if name.startswith("reference_")}
     return {
@@ -30,21 +38,23 @@ def manifest(now: Snapshot, config: TrainingConfig, kind: str, metrics: Mapping[
         "delta_versions": now.versions,
         "partitions": now.partitions,
         "metrics": dict(metrics),
-        "code": _code_version(),
+        "code": code.version(settings),
         **reference,
     }
 
 
-def _code_version() -> str:
-    """What `git describe` says of the checkout; `unknown` outside of one."""
-    command = ["git", "describe", "--always", "--dirty", "--tags"]
-    where = Path(__file__).parent
-    try:
-        return (
-            subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=10).stdout.strip() or "unknown"
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
+def _tell(
+    version: str, promoted: bool, bundle: Bundle, metrics: Mapping[str, Any], seconds: Mapping[str, float]
+) -> None:
+    prometheus.TRAINED_BUNDLE.tell(version)
+    prometheus.TRAINED_PROMOTED.tell(promoted)
+    prometheus.TRAINED_THROUGH.tell(day_end(bundle.trained_through).timestamp())
+    prometheus.TRAINED_REFERENCE.tell(metrics.get("reference_auc"))
+    stages: dict[str, float] = {}
+    for name, spent in seconds.items():
+        stage = _DAY.sub("", name).strip()  # a day in a label would make new series with each training
+        stages[stage] = stages.get(stage, 0.0) + spent
+    prometheus.TRAINED_SECONDS.tell_all(stages)
 
 
 def deliver(
@@ -74,6 +84,8 @@ def deliver(
     )
     window = windows.after(windows.test_cut) if windows else None
     settled = settle(settings, version, trial, window, ds=ds, mode=promote)
+    with quietly():
+        _tell(version, settled.promote, bundle, saved["metrics"], seconds)
     return {
         "version": version,
         "promoted": settled.promote,

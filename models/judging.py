@@ -15,8 +15,9 @@ import typer
 
 from lake.clock import parse_day, shift
 from lake.command import finish
+from lake.prometheus.definition import quietly
 from lake.settings import Settings
-from models import decisions, judging_page, published, verdict
+from models import decisions, judging_page, judging_told, published, verdict
 from models.auc_estimator import DayAuc, PairScorer, Pool, auc_on_day, pool, reference
 from models.verdict import Reference, Thresholds, Verdict
 
@@ -93,6 +94,8 @@ def judge(
     assert row is not None
     before = decisions.history(settings, KINDS, start=shift(day, -judging_page.SHOWN_DAYS), end=day)
     page = judging_page.write(settings, row, before)
+    with quietly():
+        judging_told.tell(settings, day, row)
     return {
         "ds": ds,
         "decision": row["kind"],

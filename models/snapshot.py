@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lake.partitions import Read
 from lake.settings import Settings
 from models.interface import Floats, Ints
 
@@ -113,6 +114,12 @@ class Snapshot:
         from models.snapshot_reader import load
 
         return load(settings, as_of, exact=exact)
+
+    @property
+    def read(self) -> Read:
+        """What was read, for `lake.partitions.record`: of the features one day, of the events all of them."""
+        days = {name: {"ds": of} for name, of in self.partitions.items()}
+        return {name: {"version": version, **days.get(name, {})} for name, version in self.versions.items()}
 
     @cached_property
     def user_index(self) -> dict[str, int]:

@@ -134,7 +134,7 @@ def _full(
         if fits:
             towers = teaching.towers_of(stages, process, now.as_of)
     told = {"queries": [len(part) for part in learned], "ranker_epochs": int(trial_ranker["epochs"])}
-    provenance = manifest(now, config, "full", metrics) | {"learned": told, "window_days": windows.days}
+    provenance = manifest(settings, now, config, "full", metrics) | {"learned": told, "window_days": windows.days}
     bundle = Bundle(provenance, config, towers, {**teaching.weights(ranker), **chances})
     return deliver(settings, bundle, stages.folder, stages.seconds, trial, windows, promote)
 
@@ -186,7 +186,7 @@ def _fallback(
     """A bundle of own and popular items, for a shop that is still too small to learn from."""
     log.warning("no models are trained: %s; the bundle ranks own and popular items", why)
     simple = config.model_copy(update={"sources": tuple(s for s in config.sources if s in ("own_items", "popular"))})
-    bundle = Bundle(manifest(now, simple, "fallback", {}) | {"why": why}, simple)
+    bundle = Bundle(manifest(settings, now, simple, "fallback", {}) | {"why": why}, simple)
     return deliver(settings, bundle, folder, {}, bundle, None, promote)
 
 

@@ -40,4 +40,4 @@ class Guard:
 def failure_kind(error: Exception) -> str:
     """The name under which a failure is counted."""
     kinds = {UnknownSurface: "unknown_surface", NoLists: "no_lists", NeedsKey: "needs_key", RedisDown: "redis_down"}
-    return kinds.get(type(error), "bad_request")
+    return kinds.get(type(error), "bad_request" if isinstance(error, ValueError) else "internal")

@@ -14,7 +14,8 @@ class Watch:
         """A lookup was answered after `seconds`, from this machine's memory if `answer.degraded`."""
 
     def failed(self, kind: str, seconds: float) -> None:
-        """A lookup failed: `bad_request`, `no_lists`, `unknown_surface`, `needs_key` or `redis_down`."""
+        """A lookup failed: `bad_request`, `no_lists`, `unknown_surface`, `needs_key`, `redis_down`, or `internal`,
+        which is a fault of the client's."""
 
     def breaker(self, state: BreakerState) -> None:
         """The circuit breaker changed."""

@@ -4,12 +4,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lake.prometheus.metrics import METRICS
 from lake.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,19 @@ def free_port() -> int:
 def tmp_settings(tmp_path: Path) -> Settings:
     """Settings on an empty folder, with the shop's own ids."""
     return Settings(var=tmp_path / "var", pseudonymise=False, jars=REPOSITORY / ".jars")
+
+
+@pytest.fixture
+def told() -> Iterator[Callable[..., dict[tuple[str, ...], float]]]:
+    """What this test told Prometheus: `told("nightshelf_gate_success")` -> values by labels."""
+
+    def forget() -> None:
+        for metric in METRICS.values():
+            metric.forget()
+
+    forget()
+    yield lambda name: dict(METRICS[name].told)
+    forget()
 
 
 @pytest.fixture(scope="session")

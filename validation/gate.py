@@ -13,6 +13,7 @@ from lake import mapping
 from lake.clock import DayRange, parse_day
 from lake.columns import Columns as C
 from lake.errors import BadInput, GateFailed
+from lake.prometheus import metrics as prometheus
 from lake.settings import Settings
 from lake.tables import TABLES
 from validation import data_docs, metrics, raw, volume
@@ -22,7 +23,7 @@ from validation.extras import counted, known
 from validation.report import Breach, GateReport, breach
 from validation.suites import derived, mistyped
 
-__all__ = ["Breach", "GateReport", "gate", "validate"]
+__all__ = ["Breach", "GateReport", "gate", "tell", "validate"]
 
 log = logging.getLogger("nightshelf.gate")
 
@@ -54,6 +55,7 @@ def gate(
             stays untouched.
     """
     report = validate(name, frame, days, settings=settings, spark=spark, context=context)
+    tell(report)
     for warning in report.warnings:
         log.warning("gate %s: %s", name, warning)
     for note in report.notes:
@@ -76,6 +78,15 @@ def gate(
         report.seconds,
     )
     return report
+
+
+def tell(report: GateReport) -> None:
+    """Note for Prometheus what a gate said; a later report of the same gate takes its place."""
+    prometheus.GATE_SUCCESS.tell(report.success, gate=report.name)
+    prometheus.GATE_FAILURES.tell(len(report.failures), gate=report.name)
+    prometheus.GATE_WARNINGS.tell(len(report.warnings), gate=report.name)
+    prometheus.GATE_ROWS.tell(report.rows, gate=report.name)
+    prometheus.GATE_SECONDS.tell(report.seconds, gate=report.name)
 
 
 def validate(

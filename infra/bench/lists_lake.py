@@ -1,6 +1,7 @@
 """A night's lists, drawn at random, in a lake of the bench's own: tables as `jobs.lists` leaves them."""
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,12 @@ REASONS = {"co": 0.5, "similar": 0.2, "bought": 0.15, "popular": 0.1, "new": 0.0
 SEED = 7
 
 
-def make(folder: Path, users: int, redis_url: str = "") -> Settings:
+def make(folder: Path, users: int, redis_url: str = "", *, ds: str = DS, written: datetime | None = None) -> Settings:
     """Write a night of `users` lists of `K` six-digit ids, filed under pseudonyms (64 hex digits), and everybody's.
+
+    Args:
+        ds: day of the lists.
+        written: when they were made; now by default.
 
     Returns:
         Settings on that lake.
@@ -38,12 +43,13 @@ def make(folder: Path, users: int, redis_url: str = "") -> Settings:
     parts = [("segment", ["all"])]
     parts += [("user", _tokens(start, min(start + PART_USERS, users))) for start in range(0, users, PART_USERS)]
     for kind, owners in parts:
-        table = _rows(random, items, kind, owners)
+        table = _rows(random, items, kind, owners, ds)
         for whole in assemble(table.select(list(COLUMNS)).to_batches()):
             content.add(whole)
         rows += len(table)
-        written = storage.append(settings, "lists", table)
-    record(settings, [(record_name(SURFACE), DS, rows, content.hexdigest())], written, "bench")
+        version = storage.append(settings, "lists", table)
+    mark = (record_name(SURFACE), ds, rows, content.hexdigest())
+    record(settings, [mark], version, "bench", written=written)
     return settings
 
 
@@ -51,7 +57,7 @@ def _tokens(start: int, stop: int) -> list[str]:
     return [hashlib.sha256(str(number).encode()).hexdigest() for number in range(start, stop)]
 
 
-def _rows(random: np.random.Generator, items: pa.Array, kind: str, owners: list[str]) -> pa.Table:
+def _rows(random: np.random.Generator, items: pa.Array, kind: str, owners: list[str], ds: str) -> pa.Table:
     count = K * len(owners)
     first = random.integers(0, CATALOGUE, (len(owners), 1))
     # Steps that are no divisors of the catalogue's size: no item twice in a list.
@@ -69,7 +75,7 @@ def _rows(random: np.random.Generator, items: pa.Array, kind: str, owners: list[
         C.REASON: pa.array(list(REASONS)).take(pa.array(reason)),
         C.REASON_ITEM: items.take(pa.array(random.integers(0, CATALOGUE, count))),
         C.BUNDLE: pa.repeat("1", count),
-        C.DS: pa.repeat(DS, count),
+        C.DS: pa.repeat(ds, count),
     }
     schema = TABLES["lists"].arrow_schema()
     return pa.table({name: columns[name] for name in schema.names}, schema=schema)

@@ -1,5 +1,6 @@
 """What every program of the stack finds in its environment: places, services, secrets, and no telemetry."""
 
+import json
 import os
 import shlex
 import shutil
@@ -28,8 +29,21 @@ NO_TELEMETRY = {
 OWN = ("var", "redis_url", "mlflow_tracking_uri")
 """Settings fields that the stack itself answers; every other one is handed over if it was given."""
 
-ALSO_HANDED = ("NIGHTSHELF_SCHEDULE", "RETRY_SECONDS", *(name.upper() for name in ComputeSettings.model_fields))
-"""What the DAGs read beside the pipeline's settings."""
+AIRFLOW_METRICS = tuple(
+    f"AIRFLOW__METRICS__{name}"
+    for name in (
+        *("STATSD_ON", "STATSD_HOST", "STATSD_PORT", "STATSD_PREFIX", "STATSD_INFLUXDB_ENABLED", "LEGACY_NAMES_ON"),
+        *("OTEL_ON", "OTEL_HOST", "OTEL_PORT", "OTEL_PREFIX", "OTEL_INTERVAL_MILLISECONDS"),
+    )
+)
+"""Airflow's own switches for metrics by StatsD or OpenTelemetry; all off unless given."""
+
+ALSO_HANDED = (
+    *("NIGHTSHELF_SCHEDULE", "RETRY_SECONDS", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY"),
+    *(name.upper() for name in ComputeSettings.model_fields),
+    *AIRFLOW_METRICS,
+)
+"""What the DAGs and Airflow read beside the pipeline's settings."""
 
 SERVICE = tuple(
     name.upper() if field.validation_alias else f"STOREFRONT_{name.upper()}"
@@ -48,7 +62,7 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
         for name in Settings.model_fields
         if environ.get(name.upper()) and name not in OWN
     }
-    for name in ("SOURCE", "SURFACES", "MERCHANDISING", "DATA", "LAKE_ROOT", "JARS", "USER_KEY_FILE"):
+    for name in ("SOURCE", "SURFACES", "MERCHANDISING", "DATA", "LAKE_ROOT", "JARS", "USER_KEY_FILE", "METRICS_DIR"):
         if name in values and "://" not in values[name]:
             values[name] = str((HOME / Path(values[name]).expanduser()).resolve())
     return values | {name: environ[name] for name in (*ALSO_HANDED, *SERVICE, *STORE_ACCESS) if environ.get(name)}
@@ -90,6 +104,7 @@ def build(layout: Layout, ports: Mapping[str, int], handed_over: Mapping[str, st
         "PYSPARK_PYTHON": sys.executable,
         "PYTHONUNBUFFERED": "1",
         **airflow(layout, ports),
+        **openlineage(handed_over.get("OPENLINEAGE_URL", ""), handed_over.get("OPENLINEAGE_API_KEY", "")),
     }
 
 
@@ -137,6 +152,22 @@ def airflow(layout: Layout, ports: Mapping[str, int]) -> dict[str, str]:
     }
     flat = {f"AIRFLOW__{s.upper()}__{key.upper()}": value for s, keys in options.items() for key, value in keys.items()}
     return {"AIRFLOW_HOME": str(layout.airflow), "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120", **flat}
+
+
+def openlineage(url: str, key: str = "") -> dict[str, str]:
+    """Airflow's settings for lineage events: off without an address, whatever else stands in the environment.
+
+    Args:
+        url: of an OpenLineage receiver (Marquez, DataHub, ...), without `/api/v1/lineage`.
+        key: sent as a bearer token; empty: none.
+    """
+    transport: dict[str, object] = {"type": "http", "url": url, "endpoint": "api/v1/lineage", "timeout": 5}
+    if key:
+        transport["auth"] = {"type": "api_key", "apiKey": key}
+    options = {"DISABLED": str(not url), "NAMESPACE": "nightshelf", "DISABLE_SOURCE_CODE": "True"}
+    if url:
+        options["TRANSPORT"] = json.dumps(transport)
+    return {f"AIRFLOW__OPENLINEAGE__{name}": value for name, value in options.items()}
 
 
 def write(path: Path, environment: Mapping[str, str]) -> None:

@@ -57,6 +57,18 @@ def shortage(redis: Any, needed: int) -> str | None:
     return None
 
 
+def used(redis: Any) -> list[tuple[int, int, int]]:
+    """Number, bytes used and bytes at most of every primary; the machine's memory where no limit is set."""
+    return [
+        (
+            number,
+            int(memory["used_memory"]),
+            int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0)),
+        )
+        for number, (_, memory) in enumerate(_memory(redis))
+    ]
+
+
 def check_room(redis: Any, needed: int) -> None:
     """Refuse to start what cannot end.
 

@@ -41,5 +41,12 @@ PARTITIONS = Table(
         Column("delta_version", "long", "table version after the write", minimum=0),
         Column("job", "string", "command that wrote it"),
         Column("written_ts", "timestamp", "when", unit="UTC"),
+        Column(
+            "read",
+            "string",
+            "JSON object: table read -> its Delta version, and the ds where one partition was read",
+            null="written before this was kept",
+        ),
+        Column("code", "string", "version of the code that wrote it", null="written before this was kept"),
     ),
 )

@@ -83,7 +83,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.settings, app.state.metrics = settings, metrics.Metrics()
+    app.state.settings, app.state.metrics = settings, metrics.Metrics(settings.max_age_seconds)
     if origins := words(settings.cors_origins):
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET"])
     problems.install(app)

@@ -3,14 +3,18 @@
 One stack for all of it; each fixture is one thing that happens, and happens once.
 """
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from infra.embedded.airflow_api import Airflow, RunFailed
 from infra.embedded.layout import StackSettings
 from infra.embedded.lifecycle import Stack
 from infra.embedded.night import Night
+from jobs.lineage.chain import trace
 from lake import storage
 from lake.clock import DayRange
 from lake.settings import Settings
@@ -41,6 +46,7 @@ class Shop:
     airflow: Airflow
     settings: Settings
     redis: Any
+    lineage: list[dict[str, Any]]
 
     def say(self, line: str) -> None:
         print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
@@ -57,7 +63,27 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[Shop]:
+def receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of something that takes OpenLineage events, and those that came."""
+    came: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(201)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", came
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def shop(receiver: tuple[str, list[dict[str, Any]]]) -> Iterator[Shop]:
     import redis
 
     # Not pytest's own folder, which is closed to the OS user that PostgreSQL runs as when the tests run as root.
@@ -88,6 +114,7 @@ def shop() -> Iterator[Shop]:
         "VERSION_GRACE_SECONDS": "0",
         "NIGHTSHELF_SCHEDULE": "none",
         "RETRY_SECONDS": "2",
+        "OPENLINEAGE_URL": receiver[0],
     }
     try:
         points = stack.up(handed_over=handed_over)
@@ -101,7 +128,8 @@ def shop() -> Iterator[Shop]:
         )
         airflow = stack.airflow()
         airflow.wait_for_dags(night.DAGS)
-        yield Shop(airflow, settings, redis.Redis.from_url(points["redis_url"], decode_responses=True))
+        client = redis.Redis.from_url(points["redis_url"], decode_responses=True)
+        yield Shop(airflow, settings, client, receiver[1])
     finally:
         stack.erase()
         shutil.rmtree(root, ignore_errors=True)
@@ -172,6 +200,40 @@ def test_the_decision_can_be_read_in_the_ui_with_its_figures(shop: Shop, first: 
     assert requests.get(address, timeout=10).status_code == 401
     note = shop.airflow.runs("training")[0]["note"]
     assert note.startswith("bootstrap: ")
+
+
+def test_the_lists_are_traced_to_the_shops_files_without_a_gap(shop: Shop, first: Night) -> None:
+    found = trace(shop.settings, "home")
+    assert found["gaps"] == []
+    assert (found["ds"], found["lists"]["matches"], found["redis"]["version"]) == (DAY, True, shop.current())
+    assert found["bundle"]["version"] == first.results["train"]["version"]
+    assert {row["table"] for row in found["features"]} == {"items", "user_features", "item_features", "co_visitation"}
+    delivered = {Path(row["uri"]).name: row["sha256"] for row in found["deliveries"] if row["kind"] == "events"}
+    [name] = [name for name in delivered if DAY in name]
+    content = next(Path(shop.settings.data).rglob(name)).read_bytes()
+    assert delivered[name] == hashlib.sha256(content).hexdigest()
+
+
+def test_every_command_of_the_night_left_its_metrics(shop: Shop, first: Night) -> None:
+    folder = shop.settings.var / "metrics"
+    texts = {path.name: path.read_text() for path in folder.glob("*.prom")}
+    for command in ("jobs.land", "jobs.day", "models.judging", "models.training", "jobs.lists", "jobs.publish"):
+        text = texts[f"nightshelf_command_{command}.prom"]
+        assert f'nightshelf_command_last_exit_code{{command="{command}"}} 0.0' in text
+    read = first.results["day"]["rows"]
+    assert (
+        f'nightshelf_events_written_rows{{command="jobs.day"}} {read:.1f}' in texts["nightshelf_command_jobs.day.prom"]
+    )
+    users = first.results["lists"]["users"]
+    assert f'nightshelf_lists_owners{{command="jobs.lists",kind="user"}} {users:.1f}' in "".join(texts.values())
+
+
+def test_airflow_told_the_lineage_of_its_tasks(shop: Shop, first: Night) -> None:
+    ended = [
+        event for event in shop.lineage if event["eventType"] == "COMPLETE" and event["job"]["name"] == "lists.lists"
+    ]
+    outputs = {each["name"] for event in ended for each in event["outputs"]}
+    assert str(Path(shop.settings.lake_root).absolute() / "lists") in outputs
 
 
 def test_the_second_night_keeps_the_champion_and_moves_all_lists(shop: Shop, second: tuple[Night, str | None]) -> None:

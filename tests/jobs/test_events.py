@@ -6,6 +6,7 @@ import hmac
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ def rows(settings: Settings, name: str = "events", **where: Any) -> list[dict[st
     return storage.read(settings, name, **where).to_pylist()
 
 
-def test_two_days_of_a_messy_shop(messy: Settings, spark: "SparkSession") -> None:
+def test_two_days_of_a_messy_shop(messy: Settings, spark: "SparkSession", told: Any) -> None:
     deliver(messy, "2026-03-01", [*DAY_1, *BROKEN], extra=LATIN_1 + b"\n")
     deliver(messy, "2026-03-02", DAY_2)
     result = build(messy, spark, "2026-03-01", "2026-03-02")
@@ -113,6 +114,15 @@ def test_two_days_of_a_messy_shop(messy: Settings, spark: "SparkSession") -> Non
     (late,) = [row for row in good if row["user_id"] == "u6"]
     assert late["ingested_ts"].isoformat() == "2026-03-03T02:00:00+00:00", "known when its delivery came, not before"
     assert {row["item_id"] for row in rows(messy, "item_sightings", ds="2026-03-02")} == {"i9"}
+
+    delivered = len(DAY_1) - 1 + len(BROKEN) + 1 + len(DAY_2)  # the test order is no event
+    read, refused_rows, written = (told(f"nightshelf_events_{n}_rows")[()] for n in ("read", "quarantined", "written"))
+    assert (read, refused_rows, written) == (delivered, len(BROKEN) + 1, 9)
+    reasons = {label: rows for (label,), rows in told("nightshelf_events_quarantined_by_reason_rows").items()}
+    assert reasons == {r.removesuffix(" wish"): 1 for r in BROKEN.values()} | {"user_id: not UTF-8": 1}
+    assert told("nightshelf_land_files") == {("new",): 2, ("unchanged",): 0, ("missing",): 0}
+    end = datetime(2026, 3, 3, tzinfo=UTC).timestamp()
+    assert told("nightshelf_table_data_through_timestamp_seconds")[("events",)] >= end
 
 
 def test_a_rerun_changes_nothing_and_chunks_do_not_matter(messy: Settings, spark: "SparkSession") -> None:

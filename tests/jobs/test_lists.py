@@ -1,5 +1,6 @@
 """The lists job on a small shop with planted tastes, with a real bundle without models: own items and popular ones."""
 
+import json
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
@@ -81,8 +82,13 @@ def test_a_probability_stands_beside_the_score_where_the_bundle_tells_one(house:
         assert not any(told.filter(pc.equal(told["kind"], "segment"))["probability"].to_pylist())
 
 
-def test_every_active_shopper_has_k_items_on_every_surface_and_every_reason_is_true(house: Settings) -> None:
+def test_every_active_shopper_has_k_items_on_every_surface_and_every_reason_is_true(house: Settings, told: Any) -> None:
     result = lists(house, DS)
+    assert {kind: n for (kind,), n in told("nightshelf_lists_owners").items()} == {
+        kind: result[f"{kind}s"] for kind in ("user", "item", "segment")
+    }
+    assert (told("nightshelf_lists_rows"), told("nightshelf_lists_bundle_version")) == ({(): result["rows"]}, {(): 3})
+    assert (told("nightshelf_gate_success"), told("nightshelf_lists_left_out_arms")) == ({("lists",): 1}, {(): 0})
     touched = history(house)
     assert result["users"] == len(touched)
     assert (result["bundle"], result["gate"]) == ("3", "passed")
@@ -159,6 +165,10 @@ def test_the_same_inputs_give_the_same_content(house: Settings) -> None:
     marks = storage.read(house, "partitions", filters=[("table", "=", "lists")]).to_pylist()
     assert len({mark["content_hash"] for mark in marks}) == 1
     assert {mark["rows"] for mark in marks} == {first["rows"]}
+    read = json.loads(marks[0]["read"])
+    snapshot = Snapshot.load(house, date.fromisoformat(DS))
+    assert {name: of["version"] for name, of in read.items()} == snapshot.versions
+    assert {name: of["ds"] for name, of in read.items() if "ds" in of} == snapshot.partitions
 
 
 def test_a_failed_gate_keeps_the_lists_as_they_were(house: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

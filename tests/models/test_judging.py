@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,20 +168,27 @@ def test_thirty_quiet_days_trigger_nothing(shop: Settings) -> None:
     assert min(result["figures"]["users"] for result in found) >= shop.judge_min_users
 
 
-def test_a_drift_triggers_training_once_on_its_day(drifting: Settings) -> None:
+def test_a_drift_triggers_training_once_on_its_day(drifting: Settings, told: Any) -> None:
     old = TasteBundle(FIRST + timedelta(days=14), DRIFT_ON)
     serving = Champion("1", old, held_out(old, drifting))
-    told: dict[date, str] = {}
+    said: dict[date, str] = {}
     for n in range(18, 36):
         day = FIRST + timedelta(days=n)
         result = judge(drifting, day, find_champion=lambda _, serving=serving: serving)
-        told[day] = result["decision"]
+        said[day] = result["decision"]
         if result["decision"] == "retrain":
+            drop = 1 - result["figures"]["auc"] / result["figures"]["reference_auc"]
+            assert told("nightshelf_judging_auc_drop_ratio") == {(): pytest.approx(drop)}
+            assert told("nightshelf_judging_auc_drop_limit_ratio") == {(): drifting.auc_drop}
+            assert told("nightshelf_judging_verdict") == {("bootstrap",): 0, ("keep",): 0, ("retrain",): 1}
+            assert told("nightshelf_judging_bundle_version") == {(): 1}
             assert result["figures"]["cause"] == "drift"
             assert result["intervals"]["auc"][1] < result["thresholds"]["drift_auc"]
             new = TasteBundle(day, DRIFT_ON)
             serving = Champion("2", new, Reference(serving.reference.auc if serving.reference else 0.0))
-    assert [day for day, kind in told.items() if kind == "retrain"] == [DRIFT_ON]
+    assert [day for day, kind in said.items() if kind == "retrain"] == [DRIFT_ON]
+    assert told("nightshelf_judging_retrainings") == {(): 1}
+    assert told("nightshelf_judging_verdict")[("keep",)] == 1
 
 
 def test_a_drift_whose_training_was_not_promoted_asks_again_after_the_cool_down(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def run(settings: Settings, **more: Any) -> dict[str, Any]:
     return train(settings, DS, CONFIG, **more)
 
 
-def test_training_end_to_end(settings: Settings) -> None:
+def test_training_end_to_end(settings: Settings, told: Any) -> None:
     from models.bundle import Bundle
     from models.registry import Registry
     from models.snapshot import Snapshot
@@ -47,6 +47,12 @@ def test_training_end_to_end(settings: Settings) -> None:
     recall = full["metrics"]["rankers"]["trial"]["all.recall@20"]["mean"]
     assert recall > full["metrics"]["rankers"]["popular_7d"]["all.recall@20"]["mean"]
     assert 0.6 < full["metrics"]["reference_auc"] <= 1.0
+    assert told("nightshelf_training_bundle_version") == {(): float(full["version"])}
+    assert told("nightshelf_training_promoted") == {(): full["promoted"]}
+    assert told("nightshelf_training_reference_auc") == {(): full["metrics"]["reference_auc"]}
+    stages = {stage for (stage,) in told("nightshelf_training_stage_seconds")}
+    assert {"ranker", "evaluation"} <= stages
+    assert not [stage for stage in stages if any(sign.isdigit() for sign in stage)], "a day would be a new series"
 
     found = Registry(settings).resolve(full["version"])
     assert found is not None

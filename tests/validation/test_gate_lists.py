@@ -80,7 +80,7 @@ def test_short_lists_are_told_and_do_not_stop(tmp_settings: Settings) -> None:
     assert report.warnings[0].observed.startswith("0.1667")
 
 
-def test_gate_names_table_column_value_and_what_stays(tmp_settings: Settings) -> None:
+def test_gate_names_table_column_value_and_what_stays(tmp_settings: Settings, told: Any) -> None:
     broken = table("lists", changed(lists(), 3, 9, 11, kind="usr"))
     with pytest.raises(GateFailed) as caught:
         gate("lists", broken, DAY, settings=tmp_settings, context={"list_length": K})
@@ -89,6 +89,11 @@ def test_gate_names_table_column_value_and_what_stays(tmp_settings: Settings) ->
     assert f"lists.kind: one of user, item, segment - found 3 of 70 rows on {DAY}; for example 'usr' (3x)" in message
     assert "the previous lists serve" in message
     assert "file://" in message
+    assert told("nightshelf_gate_success") == {("lists",): 0}
+    assert told("nightshelf_gate_failed_checks")[("lists",)] >= 1
+    assert told("nightshelf_gate_rows") == {("lists",): 70}
+    gate("lists", table("lists", lists()), DAY, settings=tmp_settings, context={"list_length": K})
+    assert told("nightshelf_gate_success") == {("lists",): 1}
 
 
 def test_order_of_rows_does_not_matter_and_input_is_unchanged(tmp_settings: Settings) -> None:

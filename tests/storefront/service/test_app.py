@@ -1,6 +1,8 @@
 """What the service answers, what it refuses and with which status."""
 
 import json
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -222,11 +224,27 @@ def test_metrics_count_lookups_errors_and_age(redis: Any, client: TestClient) ->
         'storefront_lookup_errors_total{kind="unknown_surface"} 1.0',
         'storefront_lookup_seconds_count{outcome="answered"} 4.0',
         "storefront_breaker_state 0.0",
+        "storefront_max_age_seconds +Inf",
     ):
         assert line in lines
     age = next(line for line in lines if line.startswith('storefront_list_age_seconds{surface="home"}'))
     assert float(age.split()[-1]) > 0
     assert "nope" not in answer.text, "a caller's text is no label"
+    assert "storefront_stale_lookups_total{" not in answer.text
+
+
+def test_metrics_tell_of_which_day_the_lists_are_and_that_they_are_stale(redis: Any, serve: Serve) -> None:
+    put(redis, **FULL)
+    client = serve(max_age_seconds=60)
+    shown = client.get("/recommend?user_id=u1").json()
+    lines = [line for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
+    told = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+    assert shown["stale"]
+    assert told['storefront_stale_lookups_total{surface="home"}'] == 1
+    assert told["storefront_max_age_seconds"] == 60
+    end = datetime.fromisoformat(shown["data_through"]).replace(tzinfo=UTC) + timedelta(days=1)
+    assert told['storefront_data_through_timestamp_seconds{surface="home"}'] == end.timestamp()
+    assert time.time() - told['storefront_pointer_read_timestamp_seconds{surface="home"}'] < 60
 
 
 def test_pages_of_other_origins_may_ask_only_if_told(redis: Any, serve: Serve) -> None:

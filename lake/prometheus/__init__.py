@@ -1,0 +1,1 @@
+"""What commands tell Prometheus: definitions, telling, and the outlets (a text file, a Pushgateway)."""
