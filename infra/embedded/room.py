@@ -9,6 +9,7 @@ is not there: images, and the kernel's limits on memory and CPUs.
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,8 +54,27 @@ def furnish(names: Iterable[str], state: Path) -> None:
     hosts = state / "hosts"
     hosts.write_text("127.0.0.1 " + " ".join(["localhost", os.uname().nodename, *names]) + "\n")
     _run("mount", "--bind", str(hosts), "/etc/hosts")
+    # Hadoop asks for its user's name, which the images give.
+    people = state / "passwd"
+    user, _, group = USER.partition(":")
+    entry = f"nightshelf:x:{user}:{group}::{INSIDE}/var:/usr/sbin/nologin\n"
+    people.write_text(Path("/etc/passwd").read_text() + entry)
+    _run("mount", "--bind", str(people), "/etc/passwd")
+    _open_to_all(Path(sys.base_prefix), state / "python")
     _shadow(INSIDE.parent, state / "opt", {INSIDE.name: HOME})
     _run("mount", "-o", "remount,ro,bind", str(INSIDE))
+
+
+def _open_to_all(folder: Path, work: Path) -> None:
+    """Let every user reach a folder that stands below a closed one, as a Python in somebody's home does."""
+    closed = [parent for parent in folder.parents if not parent.stat().st_mode & stat.S_IXOTH]
+    if not closed:
+        return
+    work.mkdir(parents=True)
+    _run("mount", "--bind", str(folder), str(work))
+    _run("mount", "-t", "tmpfs", "-o", "mode=755", "none", str(closed[-1]))
+    folder.mkdir(parents=True)
+    _run("mount", "--bind", str(work), str(folder))
 
 
 def _shadow(folder: Path, work: Path, more: Mapping[str, Path]) -> None:

@@ -20,7 +20,7 @@ from storefront.service.settings import ServiceSettings
 TEXT = compose_file.COMPOSE.read_text()
 VALUES = compose_file.variables()
 SERVICES = compose_file.read(VALUES)
-ELSEWHERE = re.compile(r"^(AIRFLOW__|AWS_|MLFLOW_|POSTGRES_|GF_|SPARK_DAEMON_)")
+ELSEWHERE = re.compile(r"^(AIRFLOW__|AWS_|MLFLOW_|POSTGRES_|GF_|SPARK_DAEMON_|SPARK_MASTER_OPTS$)")
 """Names that a third party reads."""
 DAGS = {"NIGHTSHELF_SCHEDULE", "RETRY_SECONDS", "COMPUTE", "COMPUTE_TRAINING", "METRICS_PUSH_URL", "OPENLINEAGE_URL"}
 """Names that the DAGs and other doors read beside the pipeline's settings."""

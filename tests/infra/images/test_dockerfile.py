@@ -67,6 +67,7 @@ def test_an_image_has_a_user_without_rights_a_pinned_base_and_says_how_it_is_ask
     image = compose_file.image(target)
     assert image.user == "10001:10001"
     assert image.entrypoint == ("/opt/nightshelf/infra/images/entrypoint.sh",)
+    assert "useradd --system --uid 10001 --gid 10001" in DOCKERFILE.read_text(), "Hadoop asks for the user's name"
     assert image.environment["DO_NOT_TRACK"] == "true"
     assert (image.health is None) == (target in ("spark", "training")), "a job's health is its exit code"
     text = DOCKERFILE.read_text()
