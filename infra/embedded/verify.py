@@ -18,7 +18,18 @@ from typing import Any
 
 import psutil
 
-from infra.embedded import cluster, distributed, drift, environment, held_out, night, observability
+from infra.embedded import (
+    cluster,
+    compose_check,
+    distributed,
+    drift,
+    environment,
+    held_out,
+    images_check,
+    kubernetes_check,
+    night,
+    observability,
+)
 from infra.embedded.commands import report, say
 from infra.embedded.layout import HOME, StackSettings
 from infra.embedded.lifecycle import Stack
@@ -101,6 +112,9 @@ CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool | None]]] = {
     "held_out": held_out.check,
     "distributed": distributed.check,
     "observability": observability.check,
+    "images": images_check.check,
+    "kubernetes": kubernetes_check.check,
+    "compose": compose_check.check,
 }
 """None instead of passed or not: it could not be held here, for the reason in the figures."""
 NEED_DATA = ("online_retail", "held_out")
