@@ -4,7 +4,9 @@
 it to its bars: the whole run under 25 minutes, one more day without retraining under 4 (both on 2 cores). `drift`
 takes a generated shop through 30 quiet nights, which must trigger no training, and through a planted drift, which must
 trigger one. `readers` hammers a Redis during 20 publications, rollbacks, and a kill -9 in the middle of others.
-`held_out` judges published lists of that log (DATA=DIR) on three cuts that nothing was chosen on. `CHECKS=s3a` chooses.
+`held_out` judges published lists of that log (DATA=DIR) on three cuts that nothing was chosen on. `terraform` runs all
+mocked tests of infra/terraform, takes its dev environment through apply, plan and destroy on an emulated AWS, and asks
+checkov. `CHECKS=s3a` chooses.
 """
 
 import json
@@ -21,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from infra.embedded import drift, environment, held_out, night
+from infra.embedded import drift, environment, held_out, night, terraform_check
 from infra.embedded.commands import report, say
 from infra.embedded.layout import HOME, StackSettings
 from infra.embedded.lifecycle import Stack
@@ -98,6 +100,7 @@ def online_retail() -> tuple[dict[str, Any], bool]:
 CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool]]] = {
     "s3a": partial(marked, "tests/infra"),
     "readers": partial(marked, "tests/jobs"),
+    "terraform": terraform_check.check,
     "drift": drift.check,
     "online_retail": online_retail,
     "held_out": held_out.check,
