@@ -12,6 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from storefront import elasticache
+
 RECONNECT = (RedisConnectionError, RedisTimeoutError, OSError)
 """What a lost server looks like; anything else is an answer."""
 
@@ -22,14 +24,16 @@ def connect(
     """A pooled client; nothing is sent yet on a single node (a cluster is asked for its slots).
 
     Args:
-        url: `redis://` or `rediss://` as redis-py reads it; `redis+cluster://` and `rediss+cluster://` for a cluster.
+        url: `redis://` or `rediss://` as redis-py reads it; `redis+cluster://` and `rediss+cluster://` for a cluster;
+            `rediss://USER@HOST:PORT/0?aws_cache=NAME` to log in to ElastiCache with IAM.
         timeout: seconds to connect, seconds to wait for an answer, and seconds to wait for a free connection.
         retries: how often a command is sent again after a lost connection, with exponential backoff and jitter.
             0 for writers whose commands must not run twice.
         connections: upper bound of the pool, a node.
         decode: answers as text; False gives bytes.
     """
-    options = _options(timeout, connections, decode) | {"retry": Retry(_backoff(), retries)}
+    url, login = elasticache.split(url)
+    options = _options(timeout, connections, decode, login) | {"retry": Retry(_backoff(), retries)}
     if "+cluster://" in url:
         return RedisCluster.from_url(_node(url), **options)
     return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, timeout=timeout, **options))
@@ -43,7 +47,9 @@ def connect_async(
     `timeout` is for connecting only, and a connection above `connections` is an error: the caller bounds both around a
     whole round trip, which is half as much work as redis-py's own bounds (a task a write, a condition a connection).
     """
-    options = _options(timeout, connections, True) | {"retry": AsyncRetry(_backoff(), retries), "socket_timeout": None}
+    url, login = elasticache.split(url)
+    options = _options(timeout, connections, True, login)
+    options |= {"retry": AsyncRetry(_backoff(), retries), "socket_timeout": None}
     if "+cluster://" in url:
         return AsyncRedisCluster.from_url(_node(url), **options)
     return aioredis.Redis.from_url(url, **options)
@@ -59,8 +65,9 @@ def _backoff() -> ExponentialWithJitterBackoff:
     return ExponentialWithJitterBackoff(base=0.02, cap=0.25)
 
 
-def _options(timeout: float, connections: int, decode: bool) -> dict[str, Any]:
+def _options(timeout: float, connections: int, decode: bool, login: elasticache.IamLogin | None) -> dict[str, Any]:
     return {
+        **({"credential_provider": login} if login else {}),
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
         "decode_responses": decode,

@@ -29,6 +29,7 @@ from infra.embedded import (
     kubernetes_check,
     night,
     observability,
+    terraform_check,
 )
 from infra.embedded.commands import report, say
 from infra.embedded.layout import HOME, StackSettings
@@ -107,6 +108,7 @@ CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool | None]]] = {
     "s3a": partial(marked, "tests/infra"),
     "readers": partial(marked, "tests/jobs"),
     "cluster": cluster.check,
+    "terraform": terraform_check.check,
     "drift": drift.check,
     "online_retail": online_retail,
     "held_out": held_out.check,

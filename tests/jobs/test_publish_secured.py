@@ -24,7 +24,9 @@ from tests.jobs.redis_process import RedisProcess
 pytestmark = pytest.mark.integration
 
 USERS = ["u1", "u2"]
-RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
+REPOSITORY = Path(__file__).resolve().parents[2]
+RUNBOOK = REPOSITORY / "docs" / "runbook.md"
+CACHE = REPOSITORY / "infra" / "terraform" / "modules" / "lists_cache" / "main.tf"
 
 
 @pytest.fixture
@@ -78,6 +80,29 @@ def test_the_user_of_the_runbook_may_publish_and_roll_back(
         publish(house, f"2026-11-{day:02}")
     rollback(house)
     assert Storefront(url).recommend("u1", 1, why=True).items == ("e2/u1/1",)
+
+
+def test_terraforms_users_publish_and_read_and_log_in_with_iam(
+    tmp_settings: Settings, secured: tuple[RedisProcess, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server takes any token (`nopass`): that AWS accepts ours is not shown here."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    server, address = secured
+    access = dict(re.findall(r'^    (writer|reader) = "(on .*)"$', CACHE.read_text(), re.MULTILINE))
+    assert set(access) == {"writer", "reader"}
+    for name, rules in access.items():
+        server.client.execute_command("ACL", "SETUSER", name, "nopass", *rules.split())
+    urls = {name: f"rediss://{name}@{address}&aws_cache=lists" for name in access}
+    house = tmp_settings.model_copy(update={"redis_url": urls["writer"], "version_grace_seconds": 0})
+    for day in (1, 2):
+        planted_lists.write(house, planted_lists.rows(f"e{day}", f"2026-11-{day:02}", USERS))
+        publish(house, f"2026-11-{day:02}")
+    rollback(house)
+    assert Storefront(urls["reader"]).recommend("u1", 1, why=True).items == ("e1/u1/1",)
+    with pytest.raises(Unavailable, match="no permissions"):
+        publish(house.model_copy(update={"redis_url": urls["reader"]}), "2026-11-02", force=True)
 
 
 def test_a_user_who_may_not_write_lists_is_told_so(tmp_settings: Settings, secured: tuple[RedisProcess, str]) -> None:
