@@ -1,4 +1,4 @@
-"""Where TensorFlow works: on the GPUs there are, or on the CPU with as many threads as allowed; alone or with others."""
+"""Where TensorFlow works: on the GPUs there are, or on the CPU with as many threads as allowed; alone or together."""
 
 import logging
 import os
