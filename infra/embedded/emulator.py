@@ -7,6 +7,7 @@ wiring, not that AWS would accept it.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ class Gaps:
 
     not_applied: list[dict[str, Any]]
     """Resources it does not take: `module`, `resource`, `stands_in` (attribute to HCL expression), `reason`."""
+    overrides: list[dict[str, Any]]
+    """Attributes that it wants and AWS does not: `module`, `resource`, `attributes` (HCL expressions), `reason`."""
     differs: list[dict[str, Any]]
     """Differences of a second plan: `address` (a regular expression), `attributes`, `reason`."""
 
@@ -94,16 +97,19 @@ def held(found: Mapping[str, set[str]], gaps: Gaps) -> tuple[list[str], list[str
 
 @contextmanager
 def emulator() -> Iterator[str]:
-    """URL of an empty AWS."""
+    """URL of an empty AWS that has AWS's own IAM policies."""
     import logging
 
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # read when moto is imported
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
-        yield "http://{}:{}".format(*server.get_host_and_port())
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        _client("iam", url).create_service_linked_role(AWSServiceName="batch.amazonaws.com")
+        yield url
     finally:
         server.stop()
 
@@ -115,6 +121,11 @@ def prepare(work: Workspace, environment: str, url: str, gaps: Gaps) -> str:
         files = {path.name: path.read_text() for path in folder.glob("*.tf")}
         for name, text in stand_in(files, gap["resource"], gap["stands_in"]).items():
             (folder / name).write_text(text)
+    for gap in gaps.overrides:
+        kind, name = gap["resource"].split(".")
+        body = "\n".join(f"  {attribute} = {value}" for attribute, value in gap["attributes"].items())
+        override = work.folder / "modules" / gap["module"] / f"{kind}_{name}_override.tf"
+        override.write_text(f'resource "{kind}" "{name}" {{\n{body}\n}}\n')
     where = f"envs/{environment}"
     (work.folder / where / "emulator_override.tf").write_text(PROVIDER)
     (work.folder / where / "backend.hcl").write_text(

@@ -145,14 +145,14 @@ def test_differences_are_held_against_the_known_gaps() -> None:
     }
     found = changes(plan)
     assert found == {"a.x": {"p", "seen"}, "c.x": {"create"}}
-    gaps = Gaps([], [{"address": address, "attributes": ["p"], "reason": ""} for address in (r"a\..*", "z")])
+    gaps = Gaps([], [], [{"address": address, "attributes": ["p"], "reason": ""} for address in (r"a\..*", "z")])
     assert held(found, gaps) == (["a.x: seen", "c.x: create"], ["z"])
 
 
 def test_every_gap_and_every_skip_has_a_reason() -> None:
     gaps = json.loads((SOURCE / "emulator_gaps.json").read_text())
     skips = json.loads((SOURCE / "checkov_skips.json").read_text())
-    assert all(len(gap["reason"]) > 10 for gap in gaps["not_applied"] + gaps["differs"])
+    assert all(len(gap["reason"]) > 10 for gap in gaps["not_applied"] + gaps["overrides"] + gaps["differs"])
     assert all(len(skip["reason"]) > 10 for skip in skips)
 
 

@@ -106,6 +106,7 @@ resource "aws_s3_bucket_logging" "this" {
   bucket        = aws_s3_bucket.this[each.key].id
   target_bucket = aws_s3_bucket.this["access"].id
   target_prefix = "${each.key}/"
+  depends_on    = [aws_s3_bucket_policy.this] # S3 asks first whether it may write there
 }
 
 data "aws_iam_policy_document" "bucket" {
