@@ -26,7 +26,7 @@ from dags.compute import ComputeSettings, Target, current
 from dags.policy import HOME
 from lake import outcome
 from lake.settings import settings as pipeline_settings
-from lake.spark_options import started_elsewhere, started_with
+from lake.spark_options import quietly, started_elsewhere, started_with
 
 LAUNCHER = "jobs/run.py"
 EMR_DRIVER, EMR_SECRET = "spark.emr-serverless.driverEnv", "EMR.secret@"
@@ -112,12 +112,12 @@ class SparkSubmitCommand(Elsewhere, SparkSubmitOperator):
         self.client = chosen.spark_deploy_mode == "client"
         told = {}
         if self.client:
-            options = started_with(pipeline)
+            options = started_with(pipeline) | quietly(os.environ.get("SPARK_LOG_LEVEL") or "ERROR")
         else:
             told = handed_over.environment(os.environ, pipeline, chosen.image_home, RUN)
             told |= {"SPARK_MASTER": chosen.spark_master or "cluster"}
             options = started_elsewhere(pipeline, f"{chosen.image_home}/.jars")
-            options |= {f"{EXECUTOR}.PYTHONPATH": chosen.image_home}
+            options[f"{EXECUTOR}.PYTHONPATH"] = chosen.image_home
         super().__init__(
             application=f"{HOME}/{LAUNCHER}" if self.client else f"local://{chosen.image_home}/{LAUNCHER}",
             name=f"nightshelf-{module}",

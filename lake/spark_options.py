@@ -39,6 +39,11 @@ def started_with(settings: Settings) -> dict[str, str]:
     return options
 
 
+def quietly(level: str) -> dict[str, str]:
+    """What spark-submit would tell at INFO, a line a jar among it, before a session can set the level."""
+    return {"spark.log.level": level}
+
+
 def started_elsewhere(settings: Settings, jars: str) -> dict[str, str]:
     """What a driver in an image is started with.
 
