@@ -6,7 +6,8 @@ takes a generated shop through 30 quiet nights, which must trigger no training, 
 trigger one. `readers` hammers a Redis during 20 publications, rollbacks, and a kill -9 in the middle of others.
 `held_out` judges published lists of that log (DATA=DIR) on three cuts that nothing was chosen on. `images`
 makes the storefront's environment from its lock alone. `compose` runs the services of docker-compose.yml without
-Docker, and nights through them. `kubernetes` holds the manifests against the charts (CHARTS=DIR). `CHECKS=s3a` chooses.
+Docker, and a night through them. `kubernetes` holds the manifests against the charts (CHARTS=DIR). `CHECKS=s3a`
+chooses.
 """
 
 import json
