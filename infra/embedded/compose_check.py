@@ -1,10 +1,10 @@
-"""`make verify CHECKS=compose`: the services of docker-compose.yml started without Docker, and nights through them.
+"""`make verify CHECKS=compose`: the services of docker-compose.yml started without Docker, and a night through them.
 
 In a room of namespaces (`room`) every service of ours runs as its image would: command, environment, secrets, user
 and health check come from docker-compose.yml, infra/images/Dockerfile and `infra.images.make_secrets`; nothing is
-translated. A generated shop's deliveries go to the S3 API, the DAGs load a history and run two nights on it through the
-Spark cluster, and every shopper of the last day reads a list over HTTP from the service, whose user of Redis may only
-read.
+translated. A generated shop's deliveries go to the S3 API, the DAGs load a history and run a first night on it through
+the Spark cluster, and every shopper of the last day reads a list over HTTP from the service, whose user of Redis may
+only read.
 """
 
 import json
@@ -24,8 +24,8 @@ from infra.embedded.compose_services import NOT_HERE, STAND_INS, House
 from lake.clock import DayRange
 from lake.errors import BadInput, NightshelfError
 
-HISTORY = DayRange.parse(start="2026-09-01", end="2026-09-24")
-NIGHTS = ("2026-09-25", "2026-09-26")
+HISTORY = DayRange.parse(start="2026-09-08", end="2026-09-24")
+NIGHTS = ("2026-09-25",)
 SHOP = ("--shoppers", "120", "--items", "80", "--seed", "7")
 GIVEN = {
     "LIST_LENGTH": "20",
@@ -85,7 +85,7 @@ def inside(state: Path) -> dict[str, Any]:
 
 
 def _nights(house: House) -> dict[str, Any]:
-    """Deliver a made-up shop, load its history, run two nights."""
+    """Deliver a made-up shop, load its history, run the night."""
     shop = house.state / "shop"
     days = ["--from", f"{HISTORY.first}", "--to", NIGHTS[-1]]
     subprocess.run([sys.executable, "-m", "sources.demo_shop", "--out", str(shop), *days, *SHOP], check=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -230,7 +231,8 @@ def test_the_storefronts_command_serves_and_its_health_check_tells(tmp_path: Pat
             time.sleep(0.1)
     finally:
         process.terminate()
-        assert process.wait(10) == 0, "PID 1 hears a SIGTERM"
+        # uvicorn ends in order and then by the signal itself.
+        assert process.wait(10) in (0, -signal.SIGTERM)
 
 
 @pytest.mark.parametrize("target", ["spark", "training"])
