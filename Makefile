@@ -57,7 +57,7 @@ docs: setup ## write docs/tables.md from the table definitions and the table of 
 	@$(PY) -m infra.bench.sizing --page docs/sizing.md
 
 site: setup ## build the docs site into var/site; a broken link fails
-	@NO_MKDOCS_2_WARNING=1 .venv/tools/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv/tools/bin/mkdocs build --strict
 
 lock: setup ## requirements.txt from requirements.in, for Python 3.11 and 3.12
 	@bash infra/embedded/lock.sh

@@ -47,7 +47,7 @@ def _two_tower(model: str, device: Device, folder: Path) -> dict[str, Any]:
     if os.environ.get("DROPOUT") != "true":
         two_tower_model.ID_DROPOUT = 0.0
     if os.environ.get("EXCHANGE") == "false":
-        two_tower_model.of_all_replicas = lambda values: values  # type: ignore[assignment]
+        setattr(two_tower_model, "of_all_replicas", lambda values: values)  # noqa: B010
     steps: list[float] = []
     keep = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: steps.append(float(logs["loss"])))
     config = distributed_data.TOWER if model == "two_tower" else distributed_data.TOWER_ALL
