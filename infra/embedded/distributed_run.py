@@ -31,7 +31,9 @@ def main(model: str, way: str, folder: Path) -> None:
 
         parts = [tf.config.LogicalDeviceConfiguration()] * VIRTUAL
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
-    settings = Settings.model_validate({"accelerator": "cpu", "training_strategy": way, "threads": 1})
+    # Replicas of one process wait for each other: each needs a thread.
+    threads = VIRTUAL if way == "mirrored" else 1
+    settings = Settings.model_validate({"accelerator": "cpu", "training_strategy": way, "threads": threads})
     device, worker = choose(settings), Workers.of(settings).index
     started = time.monotonic()
     figures = _ranker(device, folder) if model == "ranker" else _two_tower(model, device, folder)

@@ -31,7 +31,7 @@ def compiled(data: Arrays, config: TwoTowerConfig, device: Device) -> TwoTowerMo
     model = TwoTowerModel(data, config, device.compute_dtype)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate, gradient_transformers=[_dense]))
     if device.replicas > 1:
-        # What a first step creates, TensorFlow wraps into a condition, in which replicas cannot tell each other anything.
+        # What a first step creates stands under a condition, where replicas cannot tell each other anything.
         model.optimizer._create_all_weights(model.trainable_variables)
     return model
 

@@ -27,6 +27,7 @@ from models.device import Device
 # Before TensorFlow starts: two devices to share a training.
 CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.threading.set_inter_op_parallelism_threads(2)
 
 GROUPS, VISITS = 4, 12
 MASKED = float(np.finfo(np.float32).min) / 100
