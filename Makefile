@@ -58,7 +58,7 @@ docs: setup ## write docs/tables.md, the table of docs/sizing.md and the dashboa
 	@$(PY) -m infra.dashboards
 
 site: setup ## build the docs site into var/site; a broken link fails
-	@NO_MKDOCS_2_WARNING=1 .venv/tools/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv/tools/bin/mkdocs build --strict
 
 lock: setup ## requirements.txt from requirements.in, for Python 3.11 and 3.12
 	@bash infra/embedded/lock.sh

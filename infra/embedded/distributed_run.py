@@ -31,7 +31,9 @@ def main(model: str, way: str, folder: Path) -> None:
 
         parts = [tf.config.LogicalDeviceConfiguration()] * VIRTUAL
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
-    settings = Settings.model_validate({"accelerator": "cpu", "training_strategy": way, "threads": 1})
+    # Replicas of one process wait for each other: each needs a thread.
+    threads = VIRTUAL if way == "mirrored" else 1
+    settings = Settings.model_validate({"accelerator": "cpu", "training_strategy": way, "threads": threads})
     device, worker = choose(settings), Workers.of(settings).index
     started = time.monotonic()
     figures = _ranker(device, folder) if model == "ranker" else _two_tower(model, device, folder)
@@ -47,7 +49,7 @@ def _two_tower(model: str, device: Device, folder: Path) -> dict[str, Any]:
     if os.environ.get("DROPOUT") != "true":
         two_tower_model.ID_DROPOUT = 0.0
     if os.environ.get("EXCHANGE") == "false":
-        two_tower_model.of_all_replicas = lambda values: values  # type: ignore[assignment]
+        setattr(two_tower_model, "of_all_replicas", lambda values: values)  # noqa: B010
     steps: list[float] = []
     keep = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: steps.append(float(logs["loss"])))
     config = distributed_data.TOWER if model == "two_tower" else distributed_data.TOWER_ALL

@@ -30,6 +30,9 @@ def compiled(data: Arrays, config: TwoTowerConfig, device: Device) -> TwoTowerMo
     """The model with its optimiser, from random weights; call it in the device's strategy scope."""
     model = TwoTowerModel(data, config, device.compute_dtype)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate, gradient_transformers=[_dense]))
+    if device.replicas > 1:
+        # What a first step creates stands under a condition, where replicas cannot tell each other anything.
+        model.optimizer._create_all_weights(model.trainable_variables)
     return model
 
 
@@ -61,7 +64,9 @@ def batches(data: Arrays, config: TwoTowerConfig, seed: int, device: Device | No
         return order.batch(size, drop_remainder=count >= size).map(gather, num_parallel_calls=2).prefetch(2)
     # Too few examples for one step of equal parts: some come twice.
     order = order if count >= size else order.repeat().take(size)
-    return in_parts(order.batch(size, drop_remainder=True).repeat(), gather, device.strategy)
+    # Keras asks a plain dataset for an order once before the first epoch; here that one is left out.
+    steps = order.batch(size, drop_remainder=True).repeat().skip(max(count // size, 1))
+    return in_parts(steps, gather, device.strategy)
 
 
 def epoch_steps(data: Arrays, config: TwoTowerConfig, device: Device) -> int | None:

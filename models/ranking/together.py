@@ -71,6 +71,8 @@ def fit(
         logs = {"loss": _mean(learned, train, lambda number, value: told.on_train_batch_end(number, {"loss": value}))}
         if looked is not None:
             logs["val_loss"] = _mean(looked, held, lambda number, value: None)
+        # Keras' loop asks for an order more after each epoch; so does this one, or later epochs would differ from it.
+        iter(train)
         told.on_epoch_end(epoch, logs)
         if model.stop_training:
             break

@@ -128,6 +128,7 @@ def fit(
         model, optimizer = build(config), keras.optimizers.Adam(config.learning_rate)
         if several:
             model.optimizer = optimizer
+            optimizer.build(model.trainable_variables)
         else:
             # XLA would compile anew for every length of the longest query, which costs more than it gives.
             model.compile(optimizer=optimizer, loss=_mean_loss(loss, config), jit_compile=False)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not MKDOCS.exists(), reason="mkdocs is not insta
 
 
 def build(config: Path, place: Path) -> subprocess.CompletedProcess[str]:
-    command = [MKDOCS, "build", "--strict", "--quiet", "--config-file", config, "--site-dir", place]
+    command = [MKDOCS, "build", "--strict", "--config-file", config, "--site-dir", place]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
 

@@ -27,6 +27,7 @@ from models.device import Device
 # Before TensorFlow starts: two devices to share a training.
 CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.threading.set_inter_op_parallelism_threads(2)
 
 GROUPS, VISITS = 4, 12
 MASKED = float(np.finfo(np.float32).min) / 100
@@ -236,27 +237,17 @@ def curve(folder: Path, strategy: Any, monkeypatch: pytest.MonkeyPatch, **more: 
     return steps, fitted["recall"]
 
 
-@pytest.mark.parametrize("more", [{}, EVERYTHING | {"uniform_negatives": 0}], ids=["plain", "everything"])
-def test_two_devices_learn_as_one(more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_devices_learn_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "alone").mkdir()
     (tmp_path / "shared").mkdir()
+    # Whatever a step's candidates are used for, but for items that are drawn; `make verify` has the plain model.
+    more = EVERYTHING | {"uniform_negatives": 0}
     alone, recall = curve(tmp_path / "alone", tf.distribute.get_strategy(), monkeypatch, **more)
     mirrored = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
     shared, their_recall = curve(tmp_path / "shared", mirrored, monkeypatch, **more)
     assert len(shared) > 20
     assert shared == pytest.approx(alone, rel=2e-3)
     assert their_recall == pytest.approx(recall, abs=0.03)
-
-
-def test_negatives_that_are_not_exchanged_are_another_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("together", "apart"):
-        (tmp_path / name).mkdir()
-    mirrored = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
-    together, _ = curve(tmp_path / "together", mirrored, monkeypatch, max_epochs=1)
-    monkeypatch.setattr(two_tower_model, "of_all_replicas", lambda values: values)
-    apart, _ = curve(tmp_path / "apart", mirrored, monkeypatch, max_epochs=1)
-    # Half as many candidates: the denominator is half as large for random vectors.
-    assert apart[0] / 64 == pytest.approx(together[0] / 64 - np.log(2), abs=0.2)
 
 
 def test_without_an_example_the_starting_weights_stay(tmp_path: Path) -> None:
