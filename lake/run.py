@@ -13,10 +13,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from lake import outcome
-from lake.command import parse_result
-from lake.settings import SettingsError, settings
-
 log = logging.getLogger("nightshelf.run")
 
 LOG_LINES = 100
@@ -81,6 +77,10 @@ def _exit_code(module: str) -> int:
 
 def _leave(name: str, code: int, printed: Sequence[str], noted: Sequence[str]) -> None:
     """Without settings there is no lake to leave it in: the scheduler then sees a command that told nothing."""
+    from lake import outcome  # its imports take as long as a short command
+    from lake.command import parse_result
+    from lake.settings import SettingsError, settings
+
     try:
         result = parse_result("\n".join(printed)) if code == 0 else None
     except ValueError as error:

@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from lake import outcome
+from lake import run as launcher
 from lake.outcome import Outcome
-from lake.settings import Settings
+from lake.settings import Settings, settings
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "jobs" / "run.py"
 
@@ -26,8 +28,22 @@ def started(tmp_path: Path, source: str, *words: str, **environ: str) -> "subpro
     return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def taken(tmp_path: Path, name: str = "o") -> Outcome | None:
-    return outcome.take(Settings(var=tmp_path / "var"), name)
+@pytest.fixture
+def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Outcome | None]]:
+    """Runs a source in this process, and gives the outcome that it left."""
+    monkeypatch.setenv("VAR", str(tmp_path / "var"))
+    monkeypatch.delenv("LAKE_ROOT", raising=False)
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.cache_clear()
+
+    def run(source: str, *words: str) -> Outcome | None:
+        (tmp_path / "command.py").write_text(source)
+        launcher.run("command", words, "o")
+        return outcome.take(Settings(var=tmp_path / "var"), "o")
+
+    yield run
+    settings.cache_clear()
 
 
 ECHO = "import json, sys; print('progress'); print(json.dumps({'name': __name__, 'words': sys.argv[1:]}), flush=True)"
@@ -42,7 +58,8 @@ def test_arguments_and_last_line_are_those_of_the_module(tmp_path: Path) -> None
 
 def test_the_result_is_left_for_the_scheduler(tmp_path: Path) -> None:
     assert started(tmp_path, ECHO, "--outcome", "o", "command", "x").returncode == 0
-    assert taken(tmp_path) == Outcome(0, {"name": "__main__", "words": ["x"]}, [])
+    told = outcome.take(Settings(var=tmp_path / "var"), "o")
+    assert told == Outcome(0, {"name": "__main__", "words": ["x"]}, [])
 
 
 @pytest.mark.parametrize(
@@ -57,12 +74,13 @@ def test_the_result_is_left_for_the_scheduler(tmp_path: Path) -> None:
     ],
     ids=["code", "error of ours", "exception", "text", "no result"],
 )  # fmt: skip
-def test_a_bad_end_is_left_with_its_reason(tmp_path: Path, source: str, code: int, said: str) -> None:
-    started(tmp_path, source, "--outcome", "o", "command")
-    left = taken(tmp_path)
-    assert left is not None
-    assert (left.code, left.result) == (code, None)
-    assert said in "\n".join(left.log)
+def test_a_bad_end_is_left_with_its_reason(
+    left: Callable[..., Outcome | None], source: str, code: int, said: str
+) -> None:
+    told = left(source)
+    assert told is not None
+    assert (told.code, told.result) == (code, None)
+    assert said in "\n".join(told.log)
 
 
 def test_exit_codes_pass_through(tmp_path: Path) -> None:
