@@ -62,6 +62,7 @@ JOBS: Mapping[str, Kind] = {
     "jobs.impressions": Kind.PROCESS,
     "jobs.publish": Kind.PROCESS,
     "jobs.rollback": Kind.PROCESS,
+    "jobs.experiment": Kind.PROCESS,
     "models.judging": Kind.PROCESS,
     "models.registry": Kind.PROCESS,
 }

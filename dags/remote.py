@@ -23,6 +23,7 @@ from airflow.sdk.exceptions import AirflowException
 from dags import handed_over
 from dags.commands import RUN, ReportLink, conclude, end_group, failure, job_environment, tied
 from dags.compute import ComputeSettings, Target, current
+from dags.lineage import TellsLineage
 from dags.policy import HOME
 from lake import outcome
 from lake.settings import settings as pipeline_settings
@@ -33,7 +34,7 @@ EMR_DRIVER, EMR_SECRET = "spark.emr-serverless.driverEnv", "EMR.secret@"
 EXECUTOR = "spark.executorEnv"
 
 
-class Elsewhere:
+class Elsewhere(TellsLineage):
     """What the operators have in common. Mixed into one of a provider, which starts the command and waits for it."""
 
     module: str
