@@ -1,6 +1,7 @@
 """`make verify CHECKS=terraform`: all mocked tests, a life on the emulator, and what checkov finds."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -113,5 +114,5 @@ def judge(failed: list[dict[str, Any]], skips: list[dict[str, str]]) -> dict[str
 
 def _matches(wanted: str, resource: str) -> bool:
     """Whether a resource's address, seen alone or through modules, is the wanted one; instances count as one."""
-    plain = resource.split("[")[0]
+    plain = re.sub(r"\[[^]]*\]", "", resource)
     return wanted == "*" or plain == wanted or plain.endswith(f".{wanted}")

@@ -160,7 +160,7 @@ def test_checkovs_findings_are_held_against_the_skips() -> None:
     def finding(check: str, resource: str) -> dict[str, str]:
         return {"check_id": check, "resource": resource, "check_name": "name"}
 
-    failed = [finding("C1", "module.a.aws_x.this[0]"), finding("C1", "aws_y.this"), finding("C2", "aws_x.this")]
+    failed = [finding("C1", 'module.a["b"].aws_x.this[0]'), finding("C1", "aws_y.this"), finding("C2", "aws_x.this")]
     skips = [{"check": "C1", "resource": "aws_x.this", "reason": ""}, {"check": "C3", "resource": "*", "reason": ""}]
     assert judge(failed, skips) == {
         "findings": ["C1 aws_y.this: name", "C2 aws_x.this: name"],
