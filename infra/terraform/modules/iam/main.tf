@@ -49,11 +49,11 @@ locals {
     lists    = ["lists", "list_recipes", "decisions", "experiments", "partitions"]
     training = ["decisions"]
   }
-  # Beside its tables `land` keeps the files as delivered.
+  # Beside its tables `land` keeps the files as delivered; the others hand over files and results through `_staging`.
   written = {
     for job, tables in local.lake_tables : job => concat(
       [for table in tables : "${var.bucket_arns["lake"]}/lake/${table}/*"],
-      job == "land" ? ["${var.bucket_arns["lake"]}/lake/raw/*"] : [],
+      ["${var.bucket_arns["lake"]}/lake/${job == "land" ? "raw" : "_staging"}/*"],
     )
   }
 }

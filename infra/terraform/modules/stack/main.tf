@@ -43,6 +43,7 @@ locals {
     EMR_APPLICATION_ID     = module.emr_serverless.application_id
     EMR_EXECUTION_ROLE_ARN = module.iam.role_arns["spark"]
     EMR_LOGS_URI           = "s3://${module.data_lake.buckets["logs"]}/spark/"
+    USER_KEY_SECRET        = module.secrets.arns["user_key"]
     BATCH_JOB_QUEUE        = module.training_batch.job_queue
     BATCH_JOB_DEFINITION   = module.training_batch.job_definition
   }
