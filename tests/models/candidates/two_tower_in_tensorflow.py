@@ -241,11 +241,11 @@ def test_two_devices_learn_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "alone").mkdir()
     (tmp_path / "shared").mkdir()
     # Whatever a step's candidates are used for, but for items that are drawn; `make verify` has the plain model.
-    more = EVERYTHING | {"uniform_negatives": 0}
+    more = EVERYTHING | {"uniform_negatives": 0, "max_epochs": 1}
     alone, recall = curve(tmp_path / "alone", tf.distribute.get_strategy(), monkeypatch, **more)
     mirrored = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
     shared, their_recall = curve(tmp_path / "shared", mirrored, monkeypatch, **more)
-    assert len(shared) > 20
+    assert len(shared) > 10
     assert shared == pytest.approx(alone, rel=2e-3)
     assert their_recall == pytest.approx(recall, abs=0.03)
 
