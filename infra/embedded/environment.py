@@ -164,7 +164,13 @@ def openlineage(url: str, key: str = "") -> dict[str, str]:
     transport: dict[str, object] = {"type": "http", "url": url, "endpoint": "api/v1/lineage", "timeout": 5}
     if key:
         transport["auth"] = {"type": "api_key", "apiKey": key}
-    options = {"DISABLED": str(not url), "NAMESPACE": "nightshelf", "DISABLE_SOURCE_CODE": "True"}
+    options = {
+        "DISABLED": str(not url),
+        "NAMESPACE": "nightshelf",
+        "EMISSION_POLICY": json.dumps([{"scope": {}, "controls": {"include_source_code": False}}]),
+        # A fork shares the task's line to Airflow: a receiver that hangs could leave the task running for ever.
+        "EXECUTE_IN_THREAD": "True",
+    }
     if url:
         options["TRANSPORT"] = json.dumps(transport)
     return {f"AIRFLOW__OPENLINEAGE__{name}": value for name, value in options.items()}
