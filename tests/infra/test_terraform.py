@@ -15,7 +15,7 @@ from lake.settings import Settings
 from storefront.service.settings import ServiceSettings
 
 MODULES = sorted(path.name for path in (SOURCE / "modules").iterdir() if path.is_dir())
-QUICK = ("lists_cache", "secrets")
+QUICK = ("lists_cache",)
 """Modules whose mocked tests run here; each costs some 4 s of CPU, most of it the provider's start."""
 
 BROKEN = """
