@@ -15,7 +15,7 @@ from lake.settings import Settings
 from storefront.service.settings import ServiceSettings
 
 MODULES = sorted(path.name for path in (SOURCE / "modules").iterdir() if path.is_dir())
-QUICK = ("lists_cache", "secrets")
+QUICK = ("lists_cache",)
 """Modules whose mocked tests run here; each costs some 4 s of CPU, most of it the provider's start."""
 
 BROKEN = """
@@ -167,3 +167,12 @@ def test_checkovs_findings_are_held_against_the_skips() -> None:
         "skipped": 1,
         "stale_skips": ["C3 *"],
     }
+
+
+def test_descriptions_of_security_groups_have_letters_that_ec2_takes() -> None:
+    blocks = re.compile(r'^resource "aws_(?:vpc_)?security_group\w*" "\w+" {\n.*?^}', re.MULTILINE | re.DOTALL)
+    text = "\n".join(path.read_text() for path in (SOURCE / "modules").glob("*/main.tf"))
+    described = [found[1] for block in blocks.findall(text) if (found := re.search(r' description += "(.*)"', block))]
+    assert len(described) > 20
+    allowed = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]*")
+    assert [words for words in described if not allowed.fullmatch(words)] == []

@@ -209,7 +209,7 @@ resource "aws_security_group" "airflow" {
 
 resource "aws_vpc_security_group_ingress_rule" "api" {
   security_group_id            = aws_security_group.airflow.id
-  description                  = "API between Airflow's parts"
+  description                  = "API between the parts of Airflow"
   referenced_security_group_id = aws_security_group.airflow.id
   ip_protocol                  = "tcp"
   from_port                    = 8080
@@ -219,7 +219,7 @@ resource "aws_vpc_security_group_ingress_rule" "api" {
 resource "aws_vpc_security_group_ingress_rule" "people" {
   for_each          = toset(var.ui_cidrs)
   security_group_id = aws_security_group.airflow.id
-  description       = "Airflow's pages for people"
+  description       = "Pages of Airflow for people"
   cidr_ipv4         = each.value
   ip_protocol       = "tcp"
   from_port         = 8080

@@ -2,7 +2,7 @@
 
 resource "aws_security_group" "this" {
   name        = "${var.name}-storefront"
-  description = "Storefront: from the shop's servers, to the lists"
+  description = "Storefront: from the servers of the shop, to the lists"
   vpc_id      = var.vpc_id
   tags        = { Name = "${var.name}-storefront" }
 }
@@ -10,7 +10,7 @@ resource "aws_security_group" "this" {
 resource "aws_vpc_security_group_ingress_rule" "clients" {
   for_each          = toset(var.client_cidrs)
   security_group_id = aws_security_group.this.id
-  description       = "Lists for the shop's servers"
+  description       = "Lists for the servers of the shop"
   cidr_ipv4         = each.value
   ip_protocol       = "tcp"
   from_port         = 8000
