@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from jobs.flow import BUNDLES, DELIVERIES, FLOWS, SERVED
-from lake import storage
 from lake.settings import Settings
 
 Name = tuple[str, str]
@@ -34,6 +32,8 @@ class TellsLineage:
 
 def names(module: str, settings: Settings) -> tuple[list[Name], list[Name]]:
     """Data sets that a module reads, and those that it writes."""
+    from jobs.flow import FLOWS
+
     flow = FLOWS.get(module)
     if flow is None:
         return [], []
@@ -42,6 +42,9 @@ def names(module: str, settings: Settings) -> tuple[list[Name], list[Name]]:
 
 def of(place: str, settings: Settings) -> Name:
     """Namespace and name of a table or of a place beside the lake."""
+    from jobs.flow import BUNDLES, DELIVERIES, SERVED
+    from lake import storage
+
     if place == SERVED:
         url = urlsplit(settings.redis_url)
         return f"redis://{url.hostname}:{url.port or 6379}", "recs"
@@ -54,6 +57,8 @@ def of(place: str, settings: Settings) -> Name:
 
 
 def _stored(uri: str) -> Name:
+    from lake import storage
+
     if storage.is_s3(uri):
         bucket, _, key = uri.partition("://")[2].partition("/")
         return f"s3://{bucket}", key.rstrip("/") or "/"

@@ -141,7 +141,7 @@ def test_a_wrong_setting_is_an_import_error_of_the_dags_that_says_which(monkeypa
 
     apply(monkeypatch, EMR | {"EMR_APPLICATION_ID": ""})
     errors = DagBag(str(REPOSITORY / "dags")).import_errors
-    assert len(errors) == 5
+    assert len(errors) == 6
     assert all("EMR_APPLICATION_ID is unset" in text for text in errors.values())
 
 

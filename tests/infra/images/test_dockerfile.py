@@ -30,6 +30,8 @@ ROOTS = {
     "airflow": (("dags", "jobs", "models", "storefront"), ()),
 }
 """Target to the modules that it runs, and those among them that it does not."""
+NOT_FOR = {"spark": {"tensorflow"}}
+"""What is imported only where a GPU's driver runs, which the image is not made for."""
 DISTRIBUTION = {"yaml": "pyyaml", "airflow": "apache-airflow", "sklearn": "scikit-learn", "pyspark": "pyspark"}
 
 
@@ -130,7 +132,7 @@ def test_every_import_of_the_code_is_in_the_lock(target: str, graph: object) -> 
     for module in mine:
         reached |= graph.find_upstream_modules(module)  # type: ignore[attr-defined]
     foreign = {m.partition(".")[0] for m in reached} - set(OURS) - set(sys.stdlib_module_names)
-    foreign -= {"mypy_boto3_s3"}  # for type checkers only
+    foreign -= {"mypy_boto3_s3"} | NOT_FOR.get(target, set())  # the first is for type checkers only
     assert {m.partition(".")[0] for m in reached} & set(OURS) <= set(copied(target)), "code that was not copied"
     lock, known = pinned(IMAGES / f"requirements-{target}.txt"), packages_distributions()
     missing = {
