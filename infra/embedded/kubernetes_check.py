@@ -126,6 +126,5 @@ def _checkov() -> list[str] | None:
 SKIPPED = {
     "CKV_K8S_43": "images by digest: digests are resolved where there is a registry",
     "CKV_K8S_15": "imagePullPolicy Always: tags of ours are never moved",
-    "CKV_K8S_40": "a user above 10000 is asked for, and 10001 is one; checkov wants the field at the container too",
 }
 """Findings that are not faults here, and why."""
