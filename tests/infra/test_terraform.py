@@ -18,16 +18,13 @@ MODULES = sorted(path.name for path in (SOURCE / "modules").iterdir() if path.is
 QUICK = ("lists_cache",)
 """Modules whose mocked tests run here; each costs some 4 s of CPU, most of it the provider's start."""
 
-BROKEN = """
-mock_provider "aws" {}
-variables {
-  data_key_arn = "k"
-  keep_images  = 1
-}
-run "x" {
-  command = plan
-}
+FAILING = """#!/bin/sh
+case "$*" in *init*) exit 0;; esac
+echo '{"@level": "error", "diagnostic": {"summary": "Invalid value", "detail": "keep_images: 3 to 500"}}'
+echo '{"@level": "info", "test_summary": {"passed": 1, "failed": 0, "errored": 1, "skipped": 0}}'
+exit 1
 """
+"""A Terraform whose runs do not all pass."""
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +50,14 @@ def test_a_module_keeps_its_promises_and_refuses_wrong_values(work: Workspace, m
     assert work.test(module)["passed"] >= 2
 
 
-def test_an_invalid_module_is_noticed(work: Workspace) -> None:
-    tests = work.folder / "modules" / "ecr" / "tests" / "ecr.tftest.hcl"
-    kept = tests.read_text()
-    tests.write_text(BROKEN)
-    with pytest.raises(terraform.TerraformFailed, match="keep_images"):
-        work.test("ecr")
-    tests.write_text(kept)
+@pytest.mark.parametrize("ending", ["exit 1", "exit 0"], ids=["a_failed_run", "no_run_at_all"])
+def test_a_module_that_does_not_pass_is_noticed(tmp_path: Path, ending: str) -> None:
+    program = tmp_path / "terraform-that-fails"
+    program.write_text(FAILING if ending == "exit 1" else f"#!/bin/sh\n{ending}\n")
+    program.chmod(0o755)
+    told = "keep_images: 3 to 500" if ending == "exit 1" else "terraform test of ecr"
+    with pytest.raises(terraform.TerraformFailed, match=told):
+        Workspace(Toolchain(str(program), tmp_path), tmp_path).test("ecr")
 
 
 @pytest.mark.parametrize("module", MODULES)
