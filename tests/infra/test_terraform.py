@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dags.commands import failure
+from dags.compute import ComputeSettings
 from infra.embedded import terraform
 from infra.embedded.emulator import Gaps, changes, held, stand_in
 from infra.embedded.terraform import ENVIRONMENTS, SOURCE, Toolchain, Workspace
@@ -84,8 +85,7 @@ def test_settings_that_containers_are_given_exist() -> None:
     others = {
         *("AWS_REGION", "AWS_DEFAULT_REGION", "TF_USE_LEGACY_KERAS", "TF_CPP_MIN_LOG_LEVEL"),
         *("MLFLOW_DISABLE_TELEMETRY", "GX_ANALYTICS_ENABLED", "SCARF_ANALYTICS", "SCARF_NO_ANALYTICS", "DO_NOT_TRACK"),
-        *("COMPUTE", "COMPUTE_TRAINING", "EMR_APPLICATION_ID", "EMR_EXECUTION_ROLE_ARN", "EMR_LOGS_URI"),
-        *("BATCH_JOB_QUEUE", "BATCH_JOB_DEFINITION"),
+        *(name.upper() for name in ComputeSettings.model_fields),
     }
     assert {"LAKE_ROOT", "DATA", "COMPUTE", "EMR_LOGS_URI"} <= jobs
     assert jobs - ours - others == set()
