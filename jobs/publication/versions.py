@@ -16,7 +16,8 @@ from storefront.contract import BadName, Meta
 log = logging.getLogger("nightshelf.publication")
 
 LOADING, NAMED = "loading", "named"
-UNLINK_BATCH = 500
+AT_ONCE = 50
+"""Keys of one UNLINK pipeline, and of a step of SCAN: readers wait behind it, a tenth of a millisecond."""
 VERSION_LENGTH = len("20261123T021500Z-3fa2c1")
 UNLINK_PER_SECOND = 50_000
 
@@ -52,7 +53,7 @@ class Versions:
     def arms(self) -> list[str]:
         """Arms that have a pointer, ascending."""
         start = contract.arm_key(self.surface, "x")[:-1]
-        return sorted(key.removeprefix(start) for key in self._redis.scan_iter(match=f"{start}*", count=1000))
+        return sorted(key.removeprefix(start) for key in self._redis.scan_iter(match=f"{start}*", count=AT_ONCE))
 
     def ways_back(self) -> set[str]:
         """What the versions that `current` or an arm names replaced."""
@@ -175,7 +176,7 @@ class Versions:
         for version, key in self._keys():
             if version in versions:
                 batch.append(key)
-            if len(batch) >= UNLINK_BATCH:
+            if len(batch) >= AT_ONCE:
                 removed += self._unlink(batch)
                 batch = []
                 heartbeat()
@@ -199,7 +200,7 @@ class Versions:
         """Every key of every version of the surface, as (version, key)."""
         start = len(f"recs:{self.surface}:")
         known: dict[str, bool] = {}  # millions of keys, a handful of versions
-        for key in self._redis.scan_iter(match=f"recs:{self.surface}:*", count=1000):
+        for key in self._redis.scan_iter(match=f"recs:{self.surface}:*", count=AT_ONCE):
             version = key[start : start + VERSION_LENGTH]
             if version not in known:
                 known[version] = contract.is_version(version)
