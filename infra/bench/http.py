@@ -13,8 +13,8 @@ from fastapi import FastAPI, Response
 
 from infra.bench import shop
 from infra.bench.figures import Figure, in_turns
-from infra.bench.redis_server import server
 from infra.embedded.layout import HOME
+from infra.embedded.redis_server import server
 from lake.errors import Unavailable
 
 RATE = 500

@@ -17,7 +17,7 @@ import uvloop
 
 from infra.bench import shop
 from infra.bench.figures import Figure, in_turns
-from infra.bench.redis_server import server
+from infra.embedded.redis_server import server
 from storefront import contract
 from storefront.aio import AsyncStorefront
 from storefront.client import Storefront

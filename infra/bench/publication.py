@@ -19,9 +19,9 @@ import redis
 
 from infra.bench import encodings, lists_lake
 from infra.bench.figures import Figure, in_turns, stopwatch
-from infra.bench.redis_server import server
 from infra.embedded.commands import say
 from infra.embedded.layout import HOME
+from infra.embedded.redis_server import server
 from jobs.publication.assembling import assemble
 from jobs.publication.door import open_redis
 from jobs.publication.encoding import encode

@@ -3,7 +3,6 @@
 The image's own command, entrypoint and health check run in a folder with what the Dockerfile copies and nothing else.
 """
 
-import os
 import shutil
 import signal
 import subprocess
@@ -16,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import redis
 import requests
 
-from infra.embedded import compose_file, environment, ports
+from infra.embedded import compose_file, ports, redis_server
 from infra.embedded.commands import say
 from infra.embedded.layout import HOME
 from lake.errors import GateFailed, Unavailable
@@ -82,7 +82,7 @@ def _serves(folder: Path) -> dict[str, Any]:
             shutil.copy2(HOME / source, target)
     packages = len(list((home / ".venv").glob("lib/python*/site-packages/*.dist-info")))
     size = sum(path.lstat().st_size for path in (home / ".venv").rglob("*") if path.is_file()) / 1e6
-    with _lists(folder) as address:
+    with _lists() as address:
         port = ports.choose({"storefront": 18000}, say)["storefront"]
         (folder / "url").write_text(address)
         given = {
@@ -120,31 +120,14 @@ def _healthy(process: "subprocess.Popen[bytes]", health: list[str], given: dict[
 
 
 @contextmanager
-def _lists(folder: Path) -> Iterator[str]:
+def _lists() -> Iterator[str]:
     """A Redis with one published list; its address."""
-    import redis
-
-    binary = environment.redis_binary()
-    if binary is None:
-        raise Unavailable("no redis-server or valkey-server: run `make setup`")
-    port = ports.choose({"redis": 16379}, say)["redis"]
-    command = [binary, "--port", str(port), "--save", "", "--dir", str(folder), "--bind", "127.0.0.1"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
-    try:
-        client = redis.Redis(port=port, retry=None)
-        for _ in range(100):
-            try:
-                client.ping()
-                break
-            except redis.ConnectionError:
-                time.sleep(0.05)
+    with redis_server.server() as address:
         version = make_version(datetime.now(UTC))
         made = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         meta = Meta(version, "", made, made[:10], len(ITEMS), 1, 0, (), "1", "00", "ready", "")
-        client.hset(meta_key("home", version), mapping=meta.fields())
-        client.rpush(user_key("home", version, "u1"), *ITEMS)
-        client.set(current_key("home"), version)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.terminate()
-        server.wait(10)
+        with redis.Redis.from_url(address) as client:
+            client.hset(meta_key("home", version), mapping=meta.fields())
+            client.rpush(user_key("home", version, "u1"), *ITEMS)
+            client.set(current_key("home"), version)
+        yield address

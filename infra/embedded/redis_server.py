@@ -1,4 +1,4 @@
-"""A Redis of the bench's own."""
+"""A Redis for the time of a bench or a check."""
 
 import subprocess
 import tempfile
@@ -42,4 +42,4 @@ def _await(port: int) -> None:
             return
         except redis.ConnectionError:
             time.sleep(0.05)
-    raise Unavailable(f"the bench's Redis does not answer at 127.0.0.1:{port}")
+    raise Unavailable(f"a Redis just started does not answer at 127.0.0.1:{port}")
