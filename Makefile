@@ -41,7 +41,7 @@ test: setup lint ## lint, then unit, integration and end-to-end tests
 	@bash infra/embedded/test.sh
 
 verify: setup ## the long checks; results as JSON under docs/verified/
-	@$(PY) -m infra.embedded.verify
+	@$(PY) -m infra.checks
 
 bench: setup ## speeds as ratios to a reference of the same run: ONLY=retrieval,lookup RUNS=5
 	@$(PY) -m infra.bench $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from infra.bench.figures import Figure, table
+from infra.checks.results import FOLDER, commit, machine
 from infra.embedded.commands import report, say
-from infra.embedded.verify import FOLDER, commit, machine
 from lake.errors import BadInput
 
 PARTS = ("retrieval", "ranking", "scaling", "publication", "lookup", "http", "spark", "training")

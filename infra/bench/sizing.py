@@ -18,8 +18,8 @@ from typing import Annotated, Any
 import typer
 
 from infra.bench.sizing_arithmetic import Scale, index_bytes, snapshot_bytes, tower_bytes
+from infra.checks.results import FOLDER
 from infra.embedded.commands import report, say
-from infra.embedded.verify import FOLDER
 from lake.errors import BadInput
 
 GB, HOUR = 1e9, 3600.0

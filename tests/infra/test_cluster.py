@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from dags.compute import JOBS, Kind
-from infra.embedded import cluster, code_archive, task
+from infra.checks import cluster
+from infra.embedded import code_archive, task
 from infra.embedded.layout import HOME
 from lake import storage
 from lake.errors import BadInput

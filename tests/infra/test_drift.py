@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded import drift, verify
-from infra.embedded.drift_nights import DriftSettings, Night, Plan, faults, summary, undiluted
+from infra.checks import drift
+from infra.checks.__main__ import CHECKS
+from infra.checks.drift_nights import DriftSettings, Night, Plan, faults, summary, undiluted
 from lake.clock import shift
 from lake.errors import BadInput
 
@@ -131,4 +132,4 @@ def test_a_shop_keeps_to_its_own_folder_whatever_the_environment_names(
 
 
 def test_verify_knows_the_check() -> None:
-    assert verify.CHECKS["drift"] is drift.check
+    assert CHECKS["drift"] is drift.check

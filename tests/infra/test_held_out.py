@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from infra.embedded import held_out, verify
-from infra.embedded.cost import Cost
+from infra.checks import held_out
+from infra.checks.__main__ import CHECKS, NEED_DATA
+from infra.checks.cost import Cost
 
 
 def figures(mean: float, lowest: float, low: float) -> dict[str, Any]:
@@ -55,5 +56,5 @@ def test_every_look_is_on_record(tmp_path: Path) -> None:
 
 
 def test_verify_knows_the_check_and_that_it_needs_the_log() -> None:
-    assert verify.CHECKS["held_out"] is held_out.check
-    assert "held_out" in verify.NEED_DATA
+    assert CHECKS["held_out"] is held_out.check
+    assert "held_out" in NEED_DATA

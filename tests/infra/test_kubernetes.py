@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.embedded import compose_file
+from infra.checks import compose_file
 from infra.embedded.layout import HOME
 from infra.images import make_secrets
 from lake.settings import Settings

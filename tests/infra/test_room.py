@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded import room
+from infra.checks import room
 from infra.embedded.layout import HOME
 
 pytestmark = pytest.mark.skipif(room.available() is not None, reason=f"no room here: {room.available()}")
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(room.available() is not None, reason=f"no room h
 INSIDE = """
 import json, sys
 from pathlib import Path
-from infra.embedded.room import Container, furnish
+from infra.checks.room import Container, furnish
 state = Path(sys.argv[1])
 furnish(["shop"], state)
 (state / "secret").write_text("told")

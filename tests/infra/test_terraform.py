@@ -8,10 +8,10 @@ import pytest
 
 from dags.commands import failure
 from dags.compute import ComputeSettings
-from infra.embedded import terraform
-from infra.embedded.emulator import Gaps, changes, held, stand_in
-from infra.embedded.terraform import ENVIRONMENTS, SOURCE, Toolchain, Workspace
-from infra.embedded.terraform_check import judge
+from infra.checks import terraform_workspace
+from infra.checks.emulator import Gaps, changes, held, stand_in
+from infra.checks.terraform import judge
+from infra.checks.terraform_workspace import ENVIRONMENTS, SOURCE, Toolchain, Workspace
 from lake.settings import Settings
 from storefront.service.settings import ServiceSettings
 
@@ -30,7 +30,7 @@ exit 1
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    tools = terraform.toolchain()
+    tools = terraform_workspace.toolchain()
     if not isinstance(tools, Toolchain):
         pytest.skip(tools)
     return Workspace(tools, tmp_path_factory.mktemp("terraform"))
@@ -57,7 +57,7 @@ def test_a_module_that_does_not_pass_is_noticed(tmp_path: Path, ending: str) -> 
     program.write_text(FAILING if ending == "exit 1" else f"#!/bin/sh\n{ending}\n")
     program.chmod(0o755)
     told = "keep_images: 3 to 500" if ending == "exit 1" else "terraform test of ecr"
-    with pytest.raises(terraform.TerraformFailed, match=told):
+    with pytest.raises(terraform_workspace.TerraformFailed, match=told):
         Workspace(Toolchain(str(program), tmp_path), tmp_path).test("ecr")
 
 
@@ -109,10 +109,10 @@ def test_alarms_look_for_what_the_code_says() -> None:
 
 def test_the_mirror_is_found_or_named(tmp_path: Path) -> None:
     (tmp_path / "plugins" / "registry.terraform.io").mkdir(parents=True)
-    assert terraform.mirror({}, [str(tmp_path)]) == tmp_path / "plugins"
-    assert terraform.mirror({"TERRAFORM_MIRROR": str(tmp_path / "plugins")}, []) == tmp_path / "plugins"
-    assert terraform.mirror({"TERRAFORM_MIRROR": str(tmp_path)}, [str(tmp_path)]) is None
-    assert terraform.mirror({}, [str(tmp_path / "plugins" / "registry.terraform.io")]) is None
+    assert terraform_workspace.mirror({}, [str(tmp_path)]) == tmp_path / "plugins"
+    assert terraform_workspace.mirror({"TERRAFORM_MIRROR": str(tmp_path / "plugins")}, []) == tmp_path / "plugins"
+    assert terraform_workspace.mirror({"TERRAFORM_MIRROR": str(tmp_path)}, [str(tmp_path)]) is None
+    assert terraform_workspace.mirror({}, [str(tmp_path / "plugins" / "registry.terraform.io")]) is None
 
 
 def test_a_stand_in_replaces_one_resource() -> None:

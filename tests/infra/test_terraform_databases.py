@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from infra.checks.terraform_workspace import SOURCE
 from infra.embedded import postgres
 from infra.embedded.layout import Layout
-from infra.embedded.terraform import SOURCE
 from tests.conftest import free_port
 
 pytestmark = pytest.mark.integration

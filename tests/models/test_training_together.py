@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded import distributed
+from infra.checks import distributed
 from infra.embedded.layout import HOME
 from lake.settings import Settings
 from tests.models import planted

@@ -9,7 +9,7 @@ import pytest
 from infra.bench import sizing, sizing_arithmetic
 from infra.bench.sizing import Bench, Row, rows
 from infra.bench.sizing_arithmetic import Scale
-from infra.embedded.verify import FOLDER, HOME
+from infra.checks.results import FOLDER, HOME
 from lake.errors import BadInput
 
 SCALE = Scale(shoppers=1_000_000, items=800_000, surfaces=2)

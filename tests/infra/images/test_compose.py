@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.embedded import compose_file
+from infra.checks import compose_file
+from infra.checks.compose_services import NOT_HERE, OWN_TESTS, STAND_INS
 from infra.embedded.airflow_api import POOLS
-from infra.embedded.compose_services import NOT_HERE, OWN_TESTS, STAND_INS
 from infra.embedded.layout import HOME
 from infra.images import make_secrets
 from lake.settings import Settings

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded import compose_file
+from infra.checks import compose_file
 from infra.embedded.layout import HOME
 from tests.conftest import free_port
 

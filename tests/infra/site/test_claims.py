@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded.verify import CHECKS
+from infra.checks.__main__ import CHECKS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "verified.md"

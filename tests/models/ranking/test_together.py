@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded import distributed, distributed_data, distributed_run
+from infra.checks import distributed, distributed_data, distributed_run
 from lake.settings import Settings
 from models.device import choose
 

@@ -24,11 +24,12 @@ from typing import Any
 import yaml
 
 from infra.bench import lists_lake
+from infra.checks import prometheus_tools
+from infra.checks.prometheus_tools import HOUSE
 from infra.dashboards.__main__ import BOARDS
-from infra.embedded import environment, prometheus_tools
+from infra.embedded import environment
 from infra.embedded.commands import say
 from infra.embedded.layout import HOME, StackSettings
-from infra.embedded.prometheus_tools import HOUSE
 from lake.errors import GateFailed, Unavailable
 from lake.settings import Settings
 

@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.embedded import compose_file, compose_proof, night, room
+from infra.checks import compose_file, compose_proof, room
+from infra.checks.compose_services import NOT_HERE, STAND_INS, House
+from infra.embedded import night
 from infra.embedded.airflow_api import Airflow
 from infra.embedded.commands import report, say
-from infra.embedded.compose_services import NOT_HERE, STAND_INS, House
 from lake.clock import DayRange
 from lake.errors import BadInput, NightshelfError
 
@@ -46,7 +47,7 @@ def check() -> tuple[dict[str, Any], bool]:
     state = Path(tempfile.mkdtemp(prefix="nightshelf-compose-", dir="/var/tmp"))
     state.chmod(0o755)
     try:
-        code = room.enter("infra.embedded.compose_check", [str(state)])
+        code = room.enter("infra.checks.compose", [str(state)])
         result = state / "figures.json"
         figures = json.loads(result.read_text()) if result.is_file() else {"error": "the room ended without figures"}
         return figures, code == 0 and "error" not in figures

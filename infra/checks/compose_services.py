@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from infra.embedded import compose_file, environment, postgres
-from infra.embedded.compose_file import Health, Image, Service
-from infra.embedded.room import INSIDE, Container
+from infra.checks import compose_file
+from infra.checks.compose_file import Health, Image, Service
+from infra.checks.room import INSIDE, Container
+from infra.embedded import environment, postgres
 from infra.embedded.supervisor import tail
 from lake.errors import BadInput, Unavailable
 

@@ -18,7 +18,8 @@ from typing import Any
 import redis
 import requests
 
-from infra.embedded import compose_file, ports, redis_server
+from infra.checks import compose_file
+from infra.embedded import ports, redis_server
 from infra.embedded.commands import say
 from infra.embedded.layout import HOME
 from lake.errors import GateFailed, Unavailable

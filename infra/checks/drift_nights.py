@@ -1,6 +1,6 @@
 """What the drift check asks of its nights: quiet ones trigger nothing, a planted drift triggers once, on the right day.
 
-Pure; `infra.embedded.drift` makes the nights.
+Pure; `infra.checks.drift` makes the nights.
 """
 
 from collections.abc import Mapping, Sequence

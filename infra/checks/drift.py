@@ -14,9 +14,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.checks.cost import Cost
+from infra.checks.drift_nights import DriftSettings, Night, Plan, faults, summary
 from infra.embedded.commands import say
-from infra.embedded.cost import Cost
-from infra.embedded.drift_nights import DriftSettings, Night, Plan, faults, summary
 from infra.embedded.layout import HOME, Layout, StackSettings
 from lake.clock import DayRange
 from lake.settings import Settings

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.embedded.terraform import MOCK, MOCK_ACCOUNT, SOURCE, TerraformFailed, Workspace
+from infra.checks.terraform_workspace import MOCK, MOCK_ACCOUNT, SOURCE, TerraformFailed, Workspace
 
 GAPS = SOURCE / "emulator_gaps.json"
 STATE_BUCKET = "terraform-state"

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from infra.embedded import emulator
-from infra.embedded.commands import say
-from infra.embedded.terraform import (
+from infra.checks import emulator
+from infra.checks.terraform_workspace import (
     ENVIRONMENTS,
     SOURCE,
     TerraformFailed,
@@ -20,6 +19,7 @@ from infra.embedded.terraform import (
     toolchain,
     workspace,
 )
+from infra.embedded.commands import say
 from lake.errors import Unavailable
 
 SKIPS = SOURCE / "checkov_skips.json"

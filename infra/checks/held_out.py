@@ -17,9 +17,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from infra.checks.cost import Cost
 from infra.embedded import environment
 from infra.embedded.commands import say
-from infra.embedded.cost import Cost
 from infra.embedded.layout import HOME, StackSettings
 from infra.embedded.lifecycle import Stack
 from infra.embedded.programs import REDIS

@@ -20,10 +20,10 @@ from typing import Any
 
 import duckdb
 
+from infra.checks.spark_cluster import cluster
 from infra.embedded import code_archive
 from infra.embedded.commands import module, say
 from infra.embedded.layout import HOME, StackSettings
-from infra.embedded.spark_cluster import cluster
 from lake import storage
 from lake.clock import DayRange, shift
 from lake.command import parse_result

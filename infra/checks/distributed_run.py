@@ -1,4 +1,4 @@
-"""`python -m infra.embedded.distributed_run MODEL WAY FOLDER`: one training of the check `distributed`.
+"""`python -m infra.checks.distributed_run MODEL WAY FOLDER`: one training of the check `distributed`.
 
 Leaves `FOLDER/<worker>.json` with the loss of every step (two-tower) or epoch (ranker), the held-out figure and the
 seconds. The environment says the rest: `TF_CONFIG` of a worker; `EXCHANGE=false` keeps each replica's candidates to
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from infra.embedded import distributed_data
+from infra.checks import distributed_data
 from lake.settings import Settings
 from models.config import TrainingConfig
 from models.device import Device, before_tensorflow, choose

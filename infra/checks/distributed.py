@@ -75,7 +75,7 @@ def train(model: str, way: str, more: Mapping[str, str] | None = None) -> list[F
     with tempfile.TemporaryDirectory(prefix="nightshelf-together-") as name, ExitStack() as stack:
         folder, workers = Path(name), 2 if way == "multi-worker" else 1
         configs = tf_configs(workers) if workers > 1 else [""]
-        command = [sys.executable, "-m", "infra.embedded.distributed_run", model, way, name]
+        command = [sys.executable, "-m", "infra.checks.distributed_run", model, way, name]
         running = []
         for number, config in enumerate(configs):
             log = stack.enter_context((folder / f"{number}.log").open("w"))

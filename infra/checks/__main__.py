@@ -6,69 +6,24 @@ docs/verified.md says what each of them shows and what it does not; `CHECKS=s3a,
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import psutil
-
-from infra.embedded import (
-    cluster,
-    compose_check,
-    distributed,
-    drift,
-    environment,
-    held_out,
-    images_check,
-    kubernetes_check,
-    night,
-    observability,
-    terraform_check,
-)
+from infra.checks import cluster, compose, distributed, drift, held_out, images, kubernetes, observability, terraform
+from infra.checks.results import record
+from infra.embedded import environment, night
 from infra.embedded.commands import report, say
 from infra.embedded.layout import HOME, StackSettings
 from infra.embedded.lifecycle import Stack
 from lake.errors import BadInput, GateFailed, NightshelfError
 
-FOLDER = HOME / "docs" / "verified"
 MINUTE = 60
 BARS = {"run_seconds": 25 * MINUTE, "next_day_seconds": 4 * MINUTE}
 """Online Retail, 2 cores."""
-
-
-def machine() -> dict[str, Any]:
-    """Cores, memory and versions; nothing that names the machine."""
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "python": platform.python_version(),
-        "system": platform.system(),
-    }
-
-
-def commit() -> str:
-    """The checkout's commit, marked if files differ from it."""
-    try:
-        return subprocess.check_output(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=HOME, text=True
-        ).strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def record(name: str, figures: Mapping[str, Any], passed: bool, folder: Path = FOLDER) -> Path:
-    """Write a check's result."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.json"
-    head = {"check": name, "passed": passed, "commit": commit(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
-    path.write_text(json.dumps({**head, "machine": machine(), "figures": dict(figures)}, indent=2) + "\n")
-    return path
 
 
 def marked(folder: str) -> tuple[dict[str, Any], bool]:
@@ -108,15 +63,15 @@ CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool | None]]] = {
     "s3a": partial(marked, "tests/infra"),
     "readers": partial(marked, "tests/jobs"),
     "cluster": cluster.check,
-    "terraform": terraform_check.check,
+    "terraform": terraform.check,
     "drift": drift.check,
     "online_retail": online_retail,
     "held_out": held_out.check,
     "distributed": distributed.check,
     "observability": observability.check,
-    "images": images_check.check,
-    "kubernetes": kubernetes_check.check,
-    "compose": compose_check.check,
+    "images": images.check,
+    "kubernetes": kubernetes.check,
+    "compose": compose.check,
 }
 """None instead of passed or not: it could not be held here, for the reason in the figures."""
 NEED_DATA = ("online_retail", "held_out")

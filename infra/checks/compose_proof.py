@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from infra.embedded.compose_services import House
+from infra.checks.compose_services import House
 from lake.errors import GateFailed
 from storefront.contract import BadId, canonical_id, current_key, user_token
 

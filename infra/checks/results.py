@@ -1,0 +1,45 @@
+"""What a check or a bench found, kept as JSON under docs/verified/ with the commit, the date and the machine's size."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from infra.embedded.layout import HOME
+
+FOLDER = HOME / "docs" / "verified"
+
+
+def machine() -> dict[str, Any]:
+    """Cores, memory and versions; nothing that names the machine."""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
+
+
+def commit() -> str:
+    """The checkout's commit, marked if files differ from it."""
+    try:
+        return subprocess.check_output(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=HOME, text=True
+        ).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def record(name: str, figures: Mapping[str, Any], passed: bool, folder: Path = FOLDER) -> Path:
+    """Write a check's result."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    head = {"check": name, "passed": passed, "commit": commit(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    path.write_text(json.dumps({**head, "machine": machine(), "figures": dict(figures)}, indent=2) + "\n")
+    return path
