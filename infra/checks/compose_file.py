@@ -113,19 +113,25 @@ def secret_files(values: Mapping[str, str], path: Path = COMPOSE) -> dict[str, s
 
 
 def image(target: str, path: Path = DOCKERFILE) -> Image:
-    """A target's ENV, ENTRYPOINT, CMD, HEALTHCHECK, WORKDIR and USER, those of the stages below it included.
+    """A target's ENV, ENTRYPOINT, CMD, HEALTHCHECK, WORKDIR and USER, those of the stages below it included, without
+    build arguments.
 
     Raises:
         BadInput: the Dockerfile has no such target.
     """
     found: dict[str, Image] = {}
+    arguments: dict[str, str] = {}
     current, name = Image({}, (), (), None, "/", ""), ""
     for word, rest in _instructions(path.read_text()):
         if word == "FROM":
             base, _, name = rest.partition(" AS ")
             current = found.get(base, Image({}, (), (), None, "/", ""))
+        elif word == "ARG":
+            argument, _, default = rest.partition("=")
+            arguments[argument] = default
         elif word == "ENV":
-            pairs = re.findall(r'(\w+)=("[^"]*"|\S+)', rest)
+            filled = fill(rest, arguments) if "${" in rest else rest
+            pairs = re.findall(r'(\w+)=("[^"]*"|\S+)', filled)
             current = _with(current, environment={**current.environment, **{k: v.strip('"') for k, v in pairs}})
         elif word == "ENTRYPOINT":
             current = _with(current, entrypoint=tuple(json.loads(rest)))

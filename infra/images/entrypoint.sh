@@ -2,13 +2,22 @@
 # First process of every image of ours. Secrets stand in files: NAME_FILE gives the variable NAME, for the few names that
 # programs want as a variable only. `driver` and `executor` are the words with which Spark on Kubernetes starts its pods.
 set -eu
-for name in REDIS_URL MLFLOW_BACKEND_STORE_URI AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do
+for name in REDIS_URL MLFLOW_BACKEND_STORE_URI AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY OPENLINEAGE_API_KEY; do
     eval "file=\${${name}_FILE:-}"
     [ -n "$file" ] || continue
     [ -r "$file" ] || { echo "entrypoint: ${name}_FILE=$file cannot be read by user $(id -u)" >&2; exit 65; }
     eval "export $name=\$(cat \"\$file\")"
     unset "${name}_FILE"
 done
+# Lineage: Airflow's provider listens to OPENLINEAGE_URL alone, as it does in infra/embedded/environment.py.
+export AIRFLOW__OPENLINEAGE__DISABLED=True
+if [ -n "${OPENLINEAGE_URL:-}" ]; then
+    auth=${OPENLINEAGE_API_KEY:+", \"auth\": {\"type\": \"api_key\", \"apiKey\": \"$OPENLINEAGE_API_KEY\"}"}
+    export AIRFLOW__OPENLINEAGE__DISABLED=False AIRFLOW__OPENLINEAGE__NAMESPACE=nightshelf
+    export AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD=True
+    export AIRFLOW__OPENLINEAGE__EMISSION_POLICY='[{"scope": {}, "controls": {"include_source_code": false}}]'
+    export AIRFLOW__OPENLINEAGE__TRANSPORT="{\"type\": \"http\", \"url\": \"$OPENLINEAGE_URL\", \"endpoint\": \"api/v1/lineage\", \"timeout\": 5$auth}"
+fi
 case "${1:-}" in
 driver)
     shift

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from infra.checks import compose_file
+from infra.embedded import environment
 from infra.embedded.layout import HOME
 from tests.conftest import free_port
 
@@ -163,6 +164,16 @@ def test_secrets_in_files_become_the_variables_that_programs_want(tmp_path: Path
     assert done.returncode == 65
     assert "AWS_ACCESS_KEY_ID_FILE" in done.stderr
     assert entrypoint("sh", "-c", "exit 7").returncode == 7
+
+
+@pytest.mark.parametrize("key", ["", "k3y"])
+def test_an_address_alone_switches_lineage_on_as_the_stack_does(key: str) -> None:
+    show = ("python", "-c", "import json, os; print(json.dumps(dict(os.environ)))")
+    for url in ("", "http://marquez:5000"):
+        told = json.loads(entrypoint(*show, OPENLINEAGE_URL=url, OPENLINEAGE_API_KEY=key).stdout)
+        for name, value in environment.openlineage(url, key).items():
+            if url or name.endswith("DISABLED"):
+                assert told[name] == value
 
 
 @pytest.fixture
