@@ -45,7 +45,8 @@ def entered(chain: Chain, item: str) -> list[Cause]:
     if was.state == "unknown":
         return [Cause("catalogue", "new_item", "it is new in the catalogue"), *_candidate(was, now)]
     if was.state == "refused":
-        return [_lifted(chain, item, was.refusals[0])]
+        rule = was.refusals[0]
+        return [_lifted(chain, item, rule) if _by_data(chain, item, rule) else _other_than_data(chain, "files")]
     if (placed := decisive(chain.after, chain.before, item, absent=False)) is not None:
         verb = "brings it in" if concerns(chain.after, placed, item) else "takes others out of its way"
         return [Cause("policy", placed.kind, f"{placed.text} {verb}")]
@@ -64,7 +65,8 @@ def left(chain: Chain, item: str) -> list[Cause]:
     if now.state == "unknown":
         return [Cause("catalogue", "gone", "it is no longer in the catalogue")]
     if now.state == "refused":
-        return [_refusal(chain, item, now.refusals[0])]
+        rule = now.refusals[0]
+        return [_refusal(chain, item, rule) if _by_data(chain, item, rule) else _other_than_data(chain, "files")]
     if (kept_out := decisive(chain.after, chain.before, item, absent=True)) is not None:
         verb = "keeps it out" if concerns(chain.after, kept_out, item) else "puts others before it"
         return [Cause("policy", kept_out.kind, f"{kept_out.text} {verb}")]
@@ -219,6 +221,14 @@ def _followed(chain: Chain, item: str) -> list[Cause]:
     name = chain.after.title(reason.value)
     text = f"it {link} {name}, which the shopper {what} on {events[0][1]}"
     return [Cause("shopper", "followed", text, reason.value)]
+
+
+def _by_data(chain: Chain, item: str, rule: str) -> bool:
+    """Whether a hard rule took the item out, or let it in, with the later day's data; else an edit of the rule did.
+
+    What merchandisers bury is told by their rule whatever the step, and so is never an edit.
+    """
+    return rule == "buried_out" or (rule in chain.before.refusals(item)) != (rule in chain.data.refusals(item))
 
 
 def _refusal(chain: Chain, item: str, rule: str) -> Cause:

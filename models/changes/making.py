@@ -158,7 +158,7 @@ class Made:
         if item in self.ranks:
             filled = bool(self.entries.filled[self.ranks[item] - 1])
             return Fate("shown", self.ranks[item], sources=sources, filled=filled)
-        if refusals := self._refusals(at):
+        if refusals := self.refusals(item):
             return Fate("refused", refusals=refusals, sources=sources)
         if not sources:
             return Fate("not_proposed")
@@ -169,11 +169,12 @@ class Made:
         at = self.snapshot.items_of(items)
         return self.block.pairs(np.zeros_like(at), at)
 
-    def _refusals(self, item: int) -> tuple[str, ...]:
-        nothing, unknown = np.zeros(1, np.int32), np.full(1, np.nan, np.float32)
-        one = Entries(
-            nothing, np.array([item], np.int32), nothing, unknown, nothing.astype(np.int8), nothing > 0, unknown
-        )
+    def refusals(self, item: str) -> tuple[str, ...]:
+        """Hard rules that take an item out, see `SurfacePolicy.refused`; none of one that the catalogue lacks."""
+        at, nothing, unknown = self.snapshot.items_of([item]), np.zeros(1, np.int32), np.full(1, np.nan, np.float32)
+        if at[0] < 0:
+            return ()
+        one = Entries(nothing, at.astype(np.int32), nothing, unknown, nothing.astype(np.int8), nothing > 0, unknown)
         told = self.making.policy.refused(one, self.audience)
         return tuple(name for name, mask in told.items() if mask[0])
 

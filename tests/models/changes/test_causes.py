@@ -8,13 +8,13 @@ from jobs.lists import make
 from lake import storage
 from lake.columns import Columns as C
 from models.changes import recipe
-from models.changes.causes import entered
+from models.changes.causes import entered, left
 from models.changes.chain import Chain
 from models.changes.comparer import Comparer
 from models.changes.comparison import Change, Comparison
 from models.surfaces import load
 from tests.models import planted
-from tests.models.changes.two_days import D1, D2, SHOPPERS, K, TwoDays, seen
+from tests.models.changes.two_days import BEFORE, D1, D2, SHOPPERS, K, TwoDays, seen
 
 USER = "u003"
 
@@ -23,8 +23,8 @@ def compared(shop: TwoDays, user: str = USER, surface: str = "home") -> Comparis
     return Comparer(shop.settings).compare(user, D1, D2, surface)
 
 
-def chain(shop: TwoDays, user: str = USER) -> Chain:
-    one, other = (recipe.of_day(shop.settings, ds, "home") for ds in (D1, D2))
+def chain(shop: TwoDays, user: str = USER, surface: str = "home") -> Chain:
+    one, other = (recipe.of_day(shop.settings, ds, surface) for ds in (D1, D2))
     return Comparer(shop.settings)._chain(user, D1, D2, one, other, lambda text: None)
 
 
@@ -63,6 +63,48 @@ def test_what_was_just_bought_is_named_with_its_day(two_days: TwoDays) -> None:
     found = compared(two_days.happens(seen(USER, bought, "purchase")).lists(D2))
     assert first(found, bought) == ("left", "policy", "recently_bought")
     assert D2 in change(found, bought).causes[0].text
+    back = chain(two_days)
+    assert entered(replace(back, before=back.after, data=back.before, after=back.before), bought)[0].code == (
+        "bought_long_ago"
+    )
+
+
+def test_what_is_bought_again_is_not_due_and_then_it_is(two_days: TwoDays) -> None:
+    two_days.data(quiet=True).lists(D1)
+    user, bought = next((user, items[0]) for user in SHOPPERS if (items := two_days.shown(D1, user, "again")))
+    found = compared(two_days.happens(seen(user, bought, "purchase")).lists(D2), user, "again")
+    assert first(found, bought) == ("left", "policy", "not_due")
+    back = chain(two_days, user, "again")
+    assert entered(replace(back, before=back.after, data=back.before, after=back.before), bought)[0].code == "due"
+
+
+@pytest.mark.parametrize("arm", [False, True])
+def test_a_rule_of_another_arm_or_an_edited_one_is_not_told_as_time(two_days: TwoDays, arm: bool) -> None:
+    two_days.data(quiet=True).lists(D1)
+    user, bought = next((user, items[0]) for user in SHOPPERS if (items := two_days.shown(D1, user, "again")))
+    two_days.happens(seen(user, bought, "purchase", day=BEFORE)).lists(D1)
+    assert bought not in two_days.shown(D1, user, "again")
+    if arm:
+        again = two_days.surfaces / "again.yaml"
+        arms = "{treatment: {share: 1.0, rules: {due: {times: 2, opens: 0.0, closes: 2.0}}}}"
+        again.write_text(again.read_text() + f"experiment: {{name: sooner, arms: {arms}}}\n")
+    else:
+        two_days.edit("again", "opens: 0.75", "opens: 0.0")
+    found = compared(two_days.lists(D2), user, "again")
+    assert first(found, bought) == ("entered", "policy", "arm" if arm else "files")
+
+
+def test_a_candidate_that_others_crowd_out(two_days: TwoDays) -> None:
+    two_days.data(quiet=True).lists(D1)
+    for user in SHOPPERS:
+        fresh = [item for item in planted.ITEMS if item not in two_days.shown(D1, user)][:14]
+        two_days.happens(*(seen(user, item, "purchase", hour) for hour in (9, 12, 15) for item in fresh))
+    two_days.lists(D2)
+    grown = chain(two_days)
+    item = next(item for item in grown.after.ranks if grown.before.fate(item).state == "crowded_out")
+    told = left(replace(grown, before=grown.after, data=grown.before, after=grown.before), item)
+    assert told[0].code == "crowded_out"
+    assert "still proposed by" in told[0].text
 
 
 def test_what_the_shopper_got_to_know_leaves_a_surface_of_new_items(evening: TwoDays) -> None:

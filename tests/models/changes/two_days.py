@@ -1,6 +1,7 @@
 """A small lake with the lists of two days, made by the real code, and room to plant one change between them."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,10 @@ def ranker(seed: int) -> dict[str, np.ndarray]:
     return {**arrays, **normalisation.learn(rng.normal(size=(500, width)).astype(np.float32))}
 
 
-def seen(user: str | None, item: str, kind: str = "view", hour: float = 12.0) -> dict[str, Any]:
-    """A further event of the later day."""
+def seen(user: str | None, item: str, kind: str = "view", hour: float = 12.0, day: date = AFTER) -> dict[str, Any]:
+    """A further event, of the later day unless told."""
     more = {"event_type": kind, "session_id": f"more-{user}", "price": 1.0 + int(item[1:]), "country": "GB"}
-    return event(user, item, AFTER, hour=hour, quantity=1.0, **more)
+    return event(user, item, day, hour=hour, quantity=1.0, **more)
 
 
 class TwoDays:
