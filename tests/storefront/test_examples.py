@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "storefront" / "examples"
 KEY = "0123456789abcdef"
 SHOPPERS = ["u1", "a:b c", "\U0001f6d2", "Zo\u00eb", "stranger"]
+EXPERIMENT = Experiment("test", "salt 3", {"b": 0.5, "gone": 0.2})
 VISITS: list[dict[str, str]] = [{}, {"country": "GB"}, {"device": "mobile", "country": "GB"}, {"country": "FR"}]
 
 
@@ -81,15 +82,21 @@ def shown(answer: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("key_id", ["", "k1"])
-def test_node_gives_pythons_answers(redis: Any, redis_url: str, node: Path, key_id: str) -> None:
+def two_arms(redis: Any, key_id: str) -> dict[str, str]:
+    """Lists of the control and of one arm, another arm without lists; who is filed as what."""
     filed = {user: contract.user_token(user, KEY.encode()) if key_id else user for user in SHOPPERS[:4]}
     own = {name: items(f"own-{index}-") for index, name in enumerate(filed.values())}
     segments = {name: found for name, found in FULL.items() if name.startswith("s_")}
     put(redis, V2, key_id=key_id, **{name: [f"b-{item}" for item in found] for name, found in own.items()}, s_all=["b"])
     put(redis, V1, key_id=key_id, **own, **segments)
     redis.set(contract.arm_key("home", "b"), V2)
-    redis.set(contract.experiment_key("home"), Experiment("test", "salt", {"b": 0.5, "gone": 0.2}).text())
+    redis.set(contract.experiment_key("home"), EXPERIMENT.text())
+    return filed
+
+
+@pytest.mark.parametrize("key_id", ["", "k1"])
+def test_node_gives_pythons_answers(redis: Any, redis_url: str, node: Path, key_id: str) -> None:
+    two_arms(redis, key_id)
     shop = Storefront(redis_url, user_key=KEY.encode())
     questions: list[Any] = [[user, 3, {"context": visit}] for user in [*SHOPPERS, None] for visit in VISITS]
     questions += [
@@ -115,11 +122,10 @@ def test_a_surface_without_fallback_shows_nothing_in_any_language(redis: Any, re
 @pytest.mark.skipif(shutil.which("redis-cli") is None, reason="no redis-cli on this machine")
 @pytest.mark.parametrize("key_id", ["", "k1"])
 def test_the_shell_gives_pythons_answers(redis: Any, redis_url: str, key_id: str) -> None:
-    if key_id and shutil.which("openssl") is None:
+    if shutil.which("openssl") is None:
         pytest.skip("no openssl on this machine")
-    filed = {user: contract.user_token(user, KEY.encode()) if key_id else user for user in SHOPPERS[:4]}
-    segments = {name: found for name, found in FULL.items() if name.startswith("s_")}
-    put(redis, V1, key_id=key_id, **{name: items(f"own-{n}-") for n, name in enumerate(filed.values())}, **segments)
+    filed = two_arms(redis, key_id)
+    assert {contract.assign(EXPERIMENT, name) for name in filed.values()} == {None, "b", "gone"}
     shop = Storefront(redis_url, user_key=KEY.encode())
     for user, visit in [
         *((user, {}) for user in SHOPPERS),
