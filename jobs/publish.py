@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from jobs.publication import told, trial
 from jobs.publication.door import open_redis
+from jobs.publication.pace import step_back
 from jobs.publication.partition import ListsPartition
 from jobs.publication.surface import Outcome, publish_surface
 from lake import storage
@@ -199,7 +200,13 @@ def main(
     run: Annotated[str, typer.Option(help="Who asked, for the decisions table.")] = "",
 ) -> None:
     """Push a day's lists to Redis and let readers follow them."""
-    finish("jobs.publish", lambda s: publish(s, ds, surface, force=replace, run=run or f"jobs.publish --ds {ds}"))
+    finish("jobs.publish", lambda s: _alone(s, ds, surface, force=replace, run=run or f"jobs.publish --ds {ds}"))
+
+
+def _alone(settings: Settings, ds: str, surface: str | None, **options: Any) -> dict[str, Any]:
+    if settings.publish_lists_per_second:
+        step_back()
+    return publish(settings, ds, surface, **options)
 
 
 if __name__ == "__main__":

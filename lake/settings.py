@@ -108,7 +108,9 @@ class Settings(BaseSettings):
     # publication
     list_length: int = Field(50, ge=1, le=1000)
     publish_lists_per_second: int = Field(0, ge=0, description="throttle of a publication; 0 = none")
-    publish_workers: int = Field(2, ge=1, le=32, description="threads that write one surface's lists")
+    publish_workers: int = Field(
+        2, ge=1, le=32, description="threads that write one surface's lists; under a throttle one"
+    )
     publish_lease_seconds: int = Field(30, ge=3, description="after how long a silent publication counts as dead")
     version_grace_seconds: int = Field(600, ge=0, description="how long a version outlives the last pointer to it")
 

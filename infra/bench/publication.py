@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -19,15 +19,14 @@ import redis
 
 from infra.bench import encodings, lists_lake
 from infra.bench.figures import Figure, in_turns, stopwatch
+from infra.bench.publish_once import lists_per_second
 from infra.embedded.commands import say
 from infra.embedded.layout import HOME
 from infra.embedded.redis_server import server
 from jobs.publication.assembling import assemble
-from jobs.publication.door import open_redis
 from jobs.publication.encoding import encode
 from jobs.publication.loading import BATCH_LISTS, BATCH_ROWS
 from jobs.publication.partition import ListsPartition
-from jobs.publication.surface import publish_surface
 from lake.settings import Settings
 from storefront import contract
 
@@ -59,11 +58,7 @@ def measure(runs: int) -> list[Figure]:
 
 def _publish(settings: Settings, **changes: Any) -> float:
     """Lists a second of one publication beside what serves."""
-    settings = settings.model_copy(update=changes)
-    with open_redis(settings) as client:
-        partition = ListsPartition(settings, lists_lake.DS)
-        done = publish_surface(settings, client, partition, lists_lake.SURFACE, force=True)
-    return sum(done.lists.values()) / done.seconds
+    return lists_per_second(settings.model_copy(update=changes))
 
 
 def _speed(night: Settings, raw: Path, runs: int) -> list[Figure]:
@@ -145,16 +140,12 @@ def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
     """The time of a lookup while nothing is loaded, during a throttled load, and during one without a throttle."""
     speeds: list[float] = []
 
-    def idle() -> float:
-        return _read(few)
-
     def throttled() -> float:
-        return _read(few, lambda: speeds.append(_publish(few, publish_lists_per_second=THROTTLED_PER_SECOND)))
+        p99, found = _read(few, few, THROTTLED_PER_SECOND)
+        speeds.append(found)
+        return p99
 
-    def unthrottled() -> float:
-        return _read(few, lambda: _publish(night))
-
-    quiet, held, flooded = in_turns(runs, idle, throttled, unthrottled)
+    quiet, held, flooded = in_turns(runs, lambda: _read(few)[0], throttled, lambda: _read(few, night, 0)[0])
     found, setting = tuple(speeds[-runs:]), (float(THROTTLED_PER_SECOND),) * runs
     return [
         Figure("publication, throttled", "lists/s", found, setting, "PUBLISH_LISTS_PER_SECOND"),
@@ -163,16 +154,32 @@ def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
     ]
 
 
-def _read(served: Settings, meanwhile: Callable[[], object] | None = None) -> float:
-    """p99 of lookups by a process of its own, microseconds; `meanwhile` is called over and over until it ends."""
+def _read(served: Settings, loaded: Settings | None = None, per_second: int = 0) -> tuple[float, float]:
+    """p99 of lookups by a process of its own, microseconds, while another publishes `loaded` over and over; and the
+    lists a second of its first publication."""
     redis.Redis.from_url(served.redis_url).flushall()
     _publish(served)
-    command = [sys.executable, "-m", "infra.bench.reader", served.redis_url, str(READING_SECONDS), str(FEW_USERS)]
-    with subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True) as reader:
-        while meanwhile is not None and reader.poll() is None:
-            meanwhile()
+    with ExitStack() as running:
+
+        def start(module: str, *arguments: str) -> "subprocess.Popen[str]":
+            command = [sys.executable, "-m", f"infra.bench.{module}", *arguments]
+            return running.enter_context(
+                subprocess.Popen(command, cwd=HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+
+        load = start("publish_once", str(loaded.var), served.redis_url, str(per_second)) if loaded else None
+        if load is not None and load.stdout is not None:
+            load.stdout.readline()
+        reader = start("reader", served.redis_url, str(READING_SECONDS), str(FEW_USERS))
+        speed = float("nan")
+        if load is not None and load.stdin is not None and load.stdout is not None:
+            load.stdin.write("go\n")
+            load.stdin.flush()
+            speed = float(load.stdout.readline())
         told, _ = reader.communicate()
-        return float(json.loads(told)["p99_us"])
+        if load is not None:
+            load.kill()
+        return float(json.loads(told)["p99_us"]), speed
 
 
 def _scaling(few: Settings, many: Settings, runs: int) -> list[Figure]:

@@ -1,4 +1,8 @@
-"""`python -m infra.bench.publish_once VAR URL`: one publication in a process of its own; prints seconds and peak."""
+"""`python -m infra.bench.publish_once VAR URL [PER_SECOND]`: publications in a process of its own.
+
+Without a rate one of them, then its seconds and peak are printed. With one (0: no throttle) `ready` is printed and a
+line waited for; then one follows the other, as `jobs.publish` would do it, and the lists a second of each are printed.
+"""
 
 import json
 import re
@@ -7,6 +11,7 @@ from pathlib import Path
 
 from infra.bench.lists_lake import DS, SURFACE
 from jobs.publication.door import open_redis
+from jobs.publication.pace import step_back
 from jobs.publication.partition import ListsPartition
 from jobs.publication.surface import publish_surface
 from lake.settings import Settings
@@ -18,12 +23,27 @@ def peak_mib() -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
-def main(var: Path, url: str) -> None:
-    settings = Settings(var=var, redis_url=url)
+def lists_per_second(settings: Settings) -> float:
+    """Of one publication beside what serves."""
     with open_redis(settings) as client:
-        done = publish_surface(settings, client, ListsPartition(settings, DS), SURFACE)
-    print(json.dumps({"seconds": done.seconds, "peak_mib": peak_mib()}))
+        done = publish_surface(settings, client, ListsPartition(settings, DS), SURFACE, force=True)
+    return sum(done.lists.values()) / done.seconds
+
+
+def main(var: Path, url: str, per_second: int | None = None) -> None:
+    settings = Settings(var=var, redis_url=url, publish_lists_per_second=per_second or 0)
+    if per_second is None:
+        with open_redis(settings) as client:
+            done = publish_surface(settings, client, ListsPartition(settings, DS), SURFACE)
+        print(json.dumps({"seconds": done.seconds, "peak_mib": peak_mib()}))
+        return
+    if per_second:
+        step_back()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    while True:
+        print(round(lists_per_second(settings)), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))

@@ -1,10 +1,20 @@
 """The throttle of a publication: one rate for all its workers."""
 
+import os
 import threading
 import time
 
 SLACK_SECONDS = 0.2
 """How far a publication that fell behind may catch up at full speed."""
+
+
+NICENESS = 10
+"""Of a throttled publication: where it shares cores with Redis or with readers, they come first."""
+
+
+def step_back() -> None:
+    """Lower this process' priority, for good; so only commands do it, which are processes of their own."""
+    os.nice(max(0, NICENESS - os.nice(0)))
 
 
 class Pace:

@@ -75,7 +75,7 @@ def publish_surface(
             surface,
             version,
             per_second=settings.publish_lists_per_second,
-            workers=settings.publish_workers,
+            workers=1 if settings.publish_lists_per_second else settings.publish_workers,
             expected=sum(size.lists.values()),
             heartbeat=lambda: versions.renew(version),
         )
