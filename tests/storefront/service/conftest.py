@@ -27,6 +27,12 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _no_collection_at_each_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service collects once before it serves; a process of tests holds so much that each start would take a second."""
+    monkeypatch.setattr("storefront.service.app.gc.collect", lambda: 0)
+
+
 @pytest.fixture
 def serve(redis_url: str) -> Iterator[Serve]:
     """Starts applications by their settings; stopped at the end."""
