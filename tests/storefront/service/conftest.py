@@ -29,7 +29,7 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_collection_at_each_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service collects once before it serves; a process of tests holds so much that each start would take a second."""
+    """The service collects once before it serves; what a process of tests holds would make a second of each start."""
     monkeypatch.setattr("storefront.service.app.gc.collect", lambda: 0)
 
 
