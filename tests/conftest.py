@@ -50,7 +50,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
     from jobs.spark import build_session
 
     var = tmp_path_factory.mktemp("spark")
-    session = build_session(Settings(var=var, pseudonymise=False, jars=REPOSITORY / ".jars"), "tests")
+    session = build_session(
+        Settings(var=var, pseudonymise=False, jars=REPOSITORY / ".jars", spark_shuffle_partitions=2), "tests"
+    )
     yield session
     session.stop()
 

@@ -54,7 +54,8 @@ def test_out_of_stock_and_in_stock_again(two_days: TwoDays) -> None:
     assert first(found, gone) == ("left", "policy", "out_of_stock")
     assert "out of stock" in change(found, gone).causes[0].text
     there = chain(two_days)
-    assert entered(replace(there, before=there.after, after=there.before), gone)[0].code == "in_stock"
+    back = replace(there, before=there.after, data=there.before, after=there.before)
+    assert entered(back, gone)[0].code == "in_stock"
 
 
 def test_what_was_just_bought_is_named_with_its_day(two_days: TwoDays) -> None:
@@ -96,10 +97,9 @@ def test_a_rule_of_another_arm_or_an_edited_one_is_not_told_as_time(two_days: Tw
 
 def test_a_candidate_that_others_crowd_out(two_days: TwoDays) -> None:
     two_days.data(quiet=True).lists(D1)
-    for user in SHOPPERS:
-        fresh = [item for item in planted.ITEMS if item not in two_days.shown(D1, user)][:14]
-        two_days.happens(*(seen(user, item, "purchase", hour) for hour in (9, 12, 15) for item in fresh))
-    two_days.lists(D2)
+    fresh = {user: [item for item in planted.ITEMS if item not in two_days.shown(D1, user)][:14] for user in SHOPPERS}
+    bought = (seen(user, item, "purchase", h) for user, items in fresh.items() for h in (9, 12, 15) for item in items)
+    two_days.happens(*bought).lists(D2)
     grown = chain(two_days)
     item = next(item for item in grown.after.ranks if grown.before.fate(item).state == "crowded_out")
     told = left(replace(grown, before=grown.after, data=grown.before, after=grown.before), item)
