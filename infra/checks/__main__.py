@@ -26,10 +26,10 @@ BARS = {"run_seconds": 25 * MINUTE, "next_day_seconds": 4 * MINUTE}
 """Online Retail, 2 cores."""
 
 
-def marked(place: str) -> tuple[dict[str, Any], bool]:
-    """The tests of a folder or file that are marked `verify`."""
+def marked(*places: str) -> tuple[dict[str, Any], bool]:
+    """The tests of folders or files that are marked `verify`."""
     started = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "verify", place], cwd=HOME)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "verify", *places], cwd=HOME)
     return {"seconds": round(time.monotonic() - started, 1), "pytest_exit_code": done.returncode}, done.returncode == 0
 
 
@@ -60,6 +60,7 @@ def online_retail() -> tuple[dict[str, Any], bool]:
 
 
 CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool | None]]] = {
+    "nights": partial(marked, "tests/e2e"),
     "s3a": partial(marked, "tests/infra/test_s3a_smoke.py"),
     "duckdb": partial(marked, "tests/infra/test_bench_spark.py"),
     "readers": partial(marked, "tests/jobs"),
@@ -69,7 +70,7 @@ CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool | None]]] = {
     "online_retail": online_retail,
     "held_out": held_out.check,
     "distributed": distributed.check,
-    "experiments": partial(marked, "tests/models/test_experiments.py"),
+    "models": partial(marked, "tests/models/candidates", "tests/models/tuning", "tests/models/test_experiments.py"),
     "observability": observability.check,
     "images": images.check,
     "kubernetes": kubernetes.check,

@@ -1,6 +1,7 @@
 """The real DAGs under a real scheduler on PostgreSQL: a first load, two nights, a backfill, and the lists in Redis.
 
-One stack for all of it; each fixture is one thing that happens, and happens once.
+One stack for all of it; each fixture is one thing that happens, and happens once. `make test` ends after the first
+night; `make verify CHECKS=nights` goes on.
 """
 
 import hashlib
@@ -236,6 +237,7 @@ def test_airflow_told_the_lineage_of_its_tasks(shop: Shop, first: Night) -> None
     assert str(Path(shop.settings.lake_root).absolute() / "lists") in outputs
 
 
+@pytest.mark.verify
 def test_the_second_night_keeps_the_champion_and_moves_all_lists(shop: Shop, second: tuple[Night, str | None]) -> None:
     result, before = second
     assert result.results["judge"]["decision"] == "keep"
@@ -244,6 +246,7 @@ def test_the_second_night_keeps_the_champion_and_moves_all_lists(shop: Shop, sec
     assert Storefront(shop.settings.redis_url).recommend(None, k=3).data_through == NEXT
 
 
+@pytest.mark.verify
 def test_a_backfill_rewrites_a_day_and_moves_no_list(shop: Shop, second: tuple[Night, str | None]) -> None:
     version, monitored, published = shop.current(), shop.count("monitoring"), shop.count("lists")
     events = shop.events("2026-09-21")

@@ -9,7 +9,7 @@ from lake.settings import Settings
 from models.device import choose
 
 
-@pytest.mark.verify  # half a minute; the two-tower's is among the tests of every change
+@pytest.mark.verify  # half a minute; that of the two-tower is among the tests of every change
 def test_two_devices_learn_as_one(tmp_path: Path) -> None:
     from models.ranking import wide_deep
 

@@ -66,6 +66,7 @@ def test_the_plan_of_a_search_holds_the_days_of_the_training_after_it(shop: Sett
 
 
 @pytest.mark.integration
+@pytest.mark.verify
 def test_a_search_from_end_to_end(shop: Settings, tmp_path: Path) -> None:
     environment = {**os.environ, "VAR": str(shop.var), "PSEUDONYMISE": "false", "LAKE_ROOT": shop.lake_root}
     environment |= {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
