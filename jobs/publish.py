@@ -200,13 +200,13 @@ def main(
     run: Annotated[str, typer.Option(help="Who asked, for the decisions table.")] = "",
 ) -> None:
     """Push a day's lists to Redis and let readers follow them."""
-    finish("jobs.publish", lambda s: _alone(s, ds, surface, force=replace, run=run or f"jobs.publish --ds {ds}"))
 
+    def work(settings: Settings) -> dict[str, Any]:
+        if settings.publish_lists_per_second:
+            step_back()
+        return publish(settings, ds, surface, force=replace, run=run or f"jobs.publish --ds {ds}")
 
-def _alone(settings: Settings, ds: str, surface: str | None, **options: Any) -> dict[str, Any]:
-    if settings.publish_lists_per_second:
-        step_back()
-    return publish(settings, ds, surface, **options)
+    finish("jobs.publish", work)
 
 
 if __name__ == "__main__":

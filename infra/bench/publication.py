@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -19,7 +20,7 @@ import redis
 
 from infra.bench import encodings, lists_lake
 from infra.bench.figures import Figure, in_turns, stopwatch
-from infra.bench.publish_once import lists_per_second
+from infra.bench.publish_once import lists_per_second, publish
 from infra.embedded.commands import say
 from infra.embedded.layout import HOME
 from infra.embedded.redis_server import server
@@ -58,7 +59,7 @@ def measure(runs: int) -> list[Figure]:
 
 def _publish(settings: Settings, **changes: Any) -> float:
     """Lists a second of one publication beside what serves."""
-    return lists_per_second(settings.model_copy(update=changes))
+    return lists_per_second(publish(settings.model_copy(update=changes)))
 
 
 def _speed(night: Settings, raw: Path, runs: int) -> list[Figure]:
@@ -141,11 +142,14 @@ def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
     speeds: list[float] = []
 
     def throttled() -> float:
-        p99, found = _read(few, few, THROTTLED_PER_SECOND)
-        speeds.append(found)
-        return p99
+        with _loading(few, THROTTLED_PER_SECOND) as load:
+            return _read(few, lambda: speeds.append(load()))
 
-    quiet, held, flooded = in_turns(runs, lambda: _read(few)[0], throttled, lambda: _read(few, night, 0)[0])
+    def unthrottled() -> float:
+        with _loading(night, 0) as load:
+            return _read(few, load)
+
+    quiet, held, flooded = in_turns(runs, lambda: _read(few), throttled, unthrottled)
     found, setting = tuple(speeds[-runs:]), (float(THROTTLED_PER_SECOND),) * runs
     return [
         Figure("publication, throttled", "lists/s", found, setting, "PUBLISH_LISTS_PER_SECOND"),
@@ -154,32 +158,36 @@ def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
     ]
 
 
-def _read(served: Settings, loaded: Settings | None = None, per_second: int = 0) -> tuple[float, float]:
-    """p99 of lookups by a process of its own, microseconds, while another publishes `loaded` over and over; and the
-    lists a second of its first publication."""
+def _read(served: Settings, meanwhile: Callable[[], object] = lambda: None) -> float:
+    """p99 of lookups by a process of its own, microseconds; `meanwhile` is called as it begins."""
     redis.Redis.from_url(served.redis_url).flushall()
     _publish(served)
-    with ExitStack() as running:
-
-        def start(module: str, *arguments: str) -> "subprocess.Popen[str]":
-            command = [sys.executable, "-m", f"infra.bench.{module}", *arguments]
-            return running.enter_context(
-                subprocess.Popen(command, cwd=HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            )
-
-        load = start("publish_once", str(loaded.var), served.redis_url, str(per_second)) if loaded else None
-        if load is not None and load.stdout is not None:
-            load.stdout.readline()
-        reader = start("reader", served.redis_url, str(READING_SECONDS), str(FEW_USERS))
-        speed = float("nan")
-        if load is not None and load.stdin is not None and load.stdout is not None:
-            load.stdin.write("go\n")
-            load.stdin.flush()
-            speed = float(load.stdout.readline())
+    command = [sys.executable, "-m", "infra.bench.reader", served.redis_url, str(READING_SECONDS), str(FEW_USERS)]
+    with subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True) as reader:
+        meanwhile()
         told, _ = reader.communicate()
-        if load is not None:
+        return float(json.loads(told)["p99_us"])
+
+
+@contextmanager
+def _loading(settings: Settings, per_second: int) -> Iterator[Callable[[], float]]:
+    """A process that publishes over and over, once told to by a call; that gives the first one's lists a second."""
+    command = [sys.executable, "-m", "infra.bench.publish_once", str(settings.var), settings.redis_url, str(per_second)]
+    with subprocess.Popen(command, cwd=HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+        assert load.stdin is not None
+        assert load.stdout is not None
+        told, answers = load.stdin, load.stdout
+        answers.readline()
+
+        def go() -> float:
+            told.write("go\n")
+            told.flush()
+            return float(answers.readline())
+
+        try:
+            yield go
+        finally:
             load.kill()
-        return float(json.loads(told)["p99_us"]), speed
 
 
 def _scaling(few: Settings, many: Settings, runs: int) -> list[Figure]:

@@ -13,7 +13,7 @@ from infra.bench.lists_lake import DS, SURFACE
 from jobs.publication.door import open_redis
 from jobs.publication.pace import step_back
 from jobs.publication.partition import ListsPartition
-from jobs.publication.surface import publish_surface
+from jobs.publication.surface import Outcome, publish_surface
 from lake.settings import Settings
 
 
@@ -23,26 +23,27 @@ def peak_mib() -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
-def lists_per_second(settings: Settings) -> float:
-    """Of one publication beside what serves."""
+def publish(settings: Settings) -> Outcome:
+    """One publication beside what serves."""
     with open_redis(settings) as client:
-        done = publish_surface(settings, client, ListsPartition(settings, DS), SURFACE, force=True)
+        return publish_surface(settings, client, ListsPartition(settings, DS), SURFACE, force=True)
+
+
+def lists_per_second(done: Outcome) -> float:
     return sum(done.lists.values()) / done.seconds
 
 
 def main(var: Path, url: str, per_second: int | None = None) -> None:
     settings = Settings(var=var, redis_url=url, publish_lists_per_second=per_second or 0)
     if per_second is None:
-        with open_redis(settings) as client:
-            done = publish_surface(settings, client, ListsPartition(settings, DS), SURFACE)
-        print(json.dumps({"seconds": done.seconds, "peak_mib": peak_mib()}))
+        print(json.dumps({"seconds": publish(settings).seconds, "peak_mib": peak_mib()}))
         return
     if per_second:
         step_back()
     print("ready", flush=True)
     sys.stdin.readline()
     while True:
-        print(round(lists_per_second(settings)), flush=True)
+        print(round(lists_per_second(publish(settings))), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from infra.checks import cluster, compose, distributed, drift, held_out, images, kubernetes, observability, terraform
+from infra.checks.marked import marked
 from infra.checks.results import record
 from infra.embedded import environment, night
 from infra.embedded.commands import report, say
@@ -24,13 +25,6 @@ from lake.errors import BadInput, GateFailed, NightshelfError
 MINUTE = 60
 BARS = {"run_seconds": 25 * MINUTE, "next_day_seconds": 4 * MINUTE}
 """Online Retail, 2 cores."""
-
-
-def marked(*places: str) -> tuple[dict[str, Any], bool]:
-    """The tests of folders or files that are marked `verify`."""
-    started = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "verify", *places], cwd=HOME)
-    return {"seconds": round(time.monotonic() - started, 1), "pytest_exit_code": done.returncode}, done.returncode == 0
 
 
 def online_retail() -> tuple[dict[str, Any], bool]:

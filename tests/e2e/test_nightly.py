@@ -247,13 +247,16 @@ def test_the_second_night_keeps_the_champion_and_moves_all_lists(shop: Shop, sec
 
 
 @pytest.mark.verify
-def test_a_backfill_rewrites_a_day_and_moves_no_list(shop: Shop, second: tuple[Night, str | None]) -> None:
+def test_a_backfill_rewrites_days_and_moves_no_list(shop: Shop, second: tuple[Night, str | None]) -> None:
     version, monitored, published = shop.current(), shop.count("monitoring"), shop.count("lists")
     events = shop.events("2026-09-21")
-    number = shop.airflow.backfill("features", "2026-09-21", "2026-09-21", reprocess="completed")
+    number = shop.airflow.backfill("features", "2026-09-21", "2026-09-22", reprocess="completed")
     shop.airflow.wait_for_backfill(number, seconds=300)
     runs = [run for run in shop.airflow.runs("features") if run["run_type"] == "backfill"]
-    assert [(run["partition_key"], run["state"]) for run in runs] == [("2026-09-21", "success")]
+    assert {(run["partition_key"], run["state"]) for run in runs} == {
+        ("2026-09-21", "success"),
+        ("2026-09-22", "success"),
+    }
     announced = {
         t["state"]
         for run in runs
@@ -261,7 +264,7 @@ def test_a_backfill_rewrites_a_day_and_moves_no_list(shop: Shop, second: tuple[N
         if t["task_id"] == "announce"
     }
     assert announced == {"skipped"}
-    assert "2026-09-21" in storage.days(shop.settings, "user_features")
+    assert {"2026-09-21", "2026-09-22"} <= set(storage.days(shop.settings, "user_features"))
     assert {event["event_id"] for event in shop.events("2026-09-21")} == {event["event_id"] for event in events}
     assert (shop.current(), shop.count("monitoring"), shop.count("lists")) == (version, monitored, published)
 

@@ -28,6 +28,11 @@ def chain(shop: TwoDays, user: str = USER, surface: str = "home") -> Chain:
     return Comparer(shop.settings)._chain(user, D1, D2, one, other, lambda text: None)
 
 
+def turned(there: Chain) -> Chain:
+    """From the later day back to the earlier one, by data alone."""
+    return replace(there, before=there.after, data=there.before, after=there.before)
+
+
 def change(found: Comparison, item: str) -> Change:
     return next(each for each in found.changes if each.item == item)
 
@@ -53,9 +58,7 @@ def test_out_of_stock_and_in_stock_again(two_days: TwoDays) -> None:
     found = compared(two_days.sold_out(gone).lists(D2))
     assert first(found, gone) == ("left", "policy", "out_of_stock")
     assert "out of stock" in change(found, gone).causes[0].text
-    there = chain(two_days)
-    back = replace(there, before=there.after, data=there.before, after=there.before)
-    assert entered(back, gone)[0].code == "in_stock"
+    assert entered(turned(chain(two_days)), gone)[0].code == "in_stock"
 
 
 def test_what_was_just_bought_is_named_with_its_day(two_days: TwoDays) -> None:
@@ -64,10 +67,7 @@ def test_what_was_just_bought_is_named_with_its_day(two_days: TwoDays) -> None:
     found = compared(two_days.happens(seen(USER, bought, "purchase")).lists(D2))
     assert first(found, bought) == ("left", "policy", "recently_bought")
     assert D2 in change(found, bought).causes[0].text
-    back = chain(two_days)
-    assert entered(replace(back, before=back.after, data=back.before, after=back.before), bought)[0].code == (
-        "bought_long_ago"
-    )
+    assert entered(turned(chain(two_days)), bought)[0].code == "bought_long_ago"
 
 
 def test_what_is_bought_again_is_not_due_and_then_it_is(two_days: TwoDays) -> None:
@@ -75,8 +75,7 @@ def test_what_is_bought_again_is_not_due_and_then_it_is(two_days: TwoDays) -> No
     user, bought = next((user, items[0]) for user in SHOPPERS if (items := two_days.shown(D1, user, "again")))
     found = compared(two_days.happens(seen(user, bought, "purchase")).lists(D2), user, "again")
     assert first(found, bought) == ("left", "policy", "not_due")
-    back = chain(two_days, user, "again")
-    assert entered(replace(back, before=back.after, data=back.before, after=back.before), bought)[0].code == "due"
+    assert entered(turned(chain(two_days, user, "again")), bought)[0].code == "due"
 
 
 @pytest.mark.parametrize("arm", [False, True])
@@ -102,7 +101,7 @@ def test_a_candidate_that_others_crowd_out(two_days: TwoDays) -> None:
     two_days.happens(*bought).lists(D2)
     grown = chain(two_days)
     item = next(item for item in grown.after.ranks if grown.before.fate(item).state == "crowded_out")
-    told = left(replace(grown, before=grown.after, data=grown.before, after=grown.before), item)
+    told = left(turned(grown), item)
     assert told[0].code == "crowded_out"
     assert "still proposed by" in told[0].text
 
