@@ -33,7 +33,9 @@ from storefront import contract
 
 USERS = 200_000
 FEW_USERS = 50_000
-THROTTLED_PER_SECOND = 5_000
+RATES = (5_000, 2_500)
+"""Throttles, lists a second: what each costs readers."""
+
 READING_SECONDS = 6.0
 WORKERS = (1, 2, 4)
 VERSION = "20261122T000000Z-000000"
@@ -138,24 +140,30 @@ def _packing(few: Settings, runs: int) -> Figure:
 
 
 def _readers(night: Settings, few: Settings, runs: int) -> list[Figure]:
-    """The time of a lookup while nothing is loaded, during a throttled load, and during one without a throttle."""
-    speeds: list[float] = []
+    """The time of a lookup while nothing is loaded, during throttled loads, and during one without a throttle."""
+    speeds: dict[int, list[float]] = {rate: [] for rate in RATES}
 
-    def throttled() -> float:
-        with _loading(few, THROTTLED_PER_SECOND) as load:
-            return _read(few, lambda: speeds.append(load()))
+    def throttled(rate: int) -> float:
+        with _loading(few, rate) as load:
+            return _read(few, lambda: speeds[rate].append(load()))
 
     def unthrottled() -> float:
         with _loading(night, 0) as load:
             return _read(few, load)
 
-    quiet, held, flooded = in_turns(runs, lambda: _read(few), throttled, unthrottled)
-    found, setting = tuple(speeds[-runs:]), (float(THROTTLED_PER_SECOND),) * runs
-    return [
-        Figure("publication, throttled", "lists/s", found, setting, "PUBLISH_LISTS_PER_SECOND"),
-        Figure("reader p99, throttled load", "us", held, quiet, "no load", 2.0, most=True),
-        Figure("reader p99, unthrottled load", "us", flooded, quiet, "no load", most=True),
+    quiet, flooded, *held = in_turns(
+        runs, lambda: _read(few), unthrottled, *(lambda rate=rate: throttled(rate) for rate in RATES)
+    )
+    setting = "PUBLISH_LISTS_PER_SECOND"
+    kept = [
+        Figure(f"publication, throttled to {rate:,}/s", "lists/s", tuple(found[-runs:]), (float(rate),) * runs, setting)
+        for rate, found in speeds.items()
     ]
+    felt = [
+        Figure(f"reader p99, load throttled to {rate:,}/s", "us", p99, quiet, "no load", 2.0, most=True)
+        for rate, p99 in zip(RATES, held, strict=True)
+    ]
+    return [*kept, *felt, Figure("reader p99, unthrottled load", "us", flooded, quiet, "no load", most=True)]
 
 
 def _read(served: Settings, meanwhile: Callable[[], object] = lambda: None) -> float:
