@@ -1,7 +1,7 @@
 // Two days' lists of a shopper, and why they differ.
 
 import { about, follow } from "./ask.js";
-import { date, el, facts, failed, item, nothing, plural, say, tile, to, waiting } from "./dom.js";
+import { date, el, facts, failed, item, nothing, plural, put, say, tile, to, waiting } from "./dom.js";
 import { source, surfaces } from "./shopper.js";
 
 const KINDS = {
@@ -51,7 +51,7 @@ function shown(found) {
     found.notes.length ? el("ul", { class: "note" }, found.notes.map((note) => el("li", {}, note))) : null,
     ...GROUPS.filter(([group]) => of(group).length).map(([group, name]) =>
       el("section", { class: "pane" }, el("h2", {}, name, el("span", { class: "count" }, of(group).length)), el("ul", { class: "changes" }, of(group).map(row)))),
-    found.changes.length ? null : nothing("Both days show the same list, in the same order.")].filter(Boolean);
+    found.changes.length ? null : nothing("Both days show the same list, in the same order.")];
 }
 
 export async function compare(main, values) {
@@ -67,18 +67,18 @@ export async function compare(main, values) {
   };
   const doing = el("p", { class: "doing" }, "…");
   const place = el("div", { class: "fetched", "aria-busy": "true" }, doing, waiting(8, "Comparing"));
-  main.replaceChildren(
+  put(main,
     el("div", { class: "headline" }, el("h1", {}, "What changed"), el("p", { class: "facts" }, el("a", { href: to("shopper", { user, surface }) }, user))),
     el("div", { class: "bar choices" }, choice("from", "From", before), choice("to", "To", after),
       surfaces(shop.surfaces, "compare", { ...values, from: before, to: after }, (each) => each.kinds.includes("users"))), place);
-  if (!before) return place.replaceChildren(nothing("There are lists of one day only; come back after the next night."));
+  if (!before) return put(place, nothing("There are lists of one day only; come back after the next night."));
   try {
     const found = await follow("compare", { user, surface, from: before, to: after }, (text) => { doing.textContent = `${text} …`; say(text); });
-    place.replaceChildren(...shown(found));
+    put(place, shown(found));
     say("Compared");
   } catch (error) {
     if (error.name === "AbortError") return;
-    place.replaceChildren(failed(error, () => compare(main, values)));
+    put(place, failed(error, () => compare(main, values)));
   } finally {
     place.removeAttribute("aria-busy");
   }

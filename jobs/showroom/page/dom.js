@@ -9,8 +9,15 @@ export function el(name, attributes = {}, ...children) {
     else if (key === "style") for (const [name, of] of Object.entries(value)) made.style.setProperty(name, of);
     else made.setAttribute(key, value === true ? "" : String(value));
   }
-  made.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  made.append(...given(children));
   return made;
+}
+
+const given = (children) => children.flat(3).filter((child) => child !== null && child !== undefined && child !== false);
+
+/** Have nothing but these in a place; null and false are left out. */
+export function put(place, ...children) {
+  place.replaceChildren(...given(children));
 }
 
 /** The same for SVG. */
@@ -85,14 +92,14 @@ export const nothing = (text) => el("p", { class: "nothing" }, text);
 
 /** Fill a place with what is fetched: its ghost first, then the content, or why there is none. */
 export async function fill(place, lines, fetched, show) {
-  place.replaceChildren(waiting(lines));
+  put(place, waiting(lines));
   place.setAttribute("aria-busy", "true");
   try {
-    place.replaceChildren(...[show(await fetched())].flat());
+    put(place, show(await fetched()));
     say("Ready");
   } catch (error) {
     if (error.name === "AbortError") return;
-    place.replaceChildren(failed(error, () => fill(place, lines, fetched, show)));
+    put(place, failed(error, () => fill(place, lines, fetched, show)));
   } finally {
     place.removeAttribute("aria-busy");
   }

@@ -1,7 +1,7 @@
 // Which view the address names, and how one gets from one to the next.
 
 import { leave } from "./ask.js";
-import { failed } from "./dom.js";
+import { failed, put } from "./dom.js";
 import { compare } from "./compare.js";
 import { item } from "./item.js";
 import { shopper } from "./shopper.js";
@@ -26,7 +26,7 @@ async function show() {
   try {
     await VIEWS[view](main, values);
   } catch (error) {
-    if (error.name !== "AbortError") main.replaceChildren(failed(error, show));
+    if (error.name !== "AbortError") put(main, failed(error, show));
   }
   // Whoever reads by ear or keyboard begins at the top of the new view; a first load leaves the focus alone.
   if (shown !== null && shown !== view) {

@@ -1,7 +1,7 @@
 // A shopper: history and list, side by side.
 
 import { about, ask, follow } from "./ask.js";
-import { ago, date, el, facts, failed, fill, item, nothing, plural, say, tile, to } from "./dom.js";
+import { ago, date, el, facts, failed, fill, item, nothing, plural, put, say, tile, to } from "./dom.js";
 
 const DID = { view: "Looked at", cart: "Into the cart", purchase: "Bought", rating: "Rated" };
 const SOURCES = {
@@ -30,7 +30,7 @@ function history(found) {
   };
   const day = ([name, rows]) => el("section", { class: "day" }, el("h3", {}, date(name)), el("ul", { class: "entries" }, rows.map(row)));
   const more = found.events > found.rows.length ? el("p", { class: "hint" }, `${plural(found.events, "event")} in all; the latest ones are shown.`) : null;
-  return [...[...byDay(found.rows)].map(day), more];
+  return [[...byDay(found.rows)].map(day), more];
 }
 
 function byDay(rows) {
@@ -97,8 +97,8 @@ export async function shopper(main, values) {
   };
   const comparable = user && shop.days.length > 1 && shop.surfaces.some((s) => s.name === surface && s.kinds.includes("users"));
   const compare = comparable && el("a", { class: "button", href: to("compare", { user, surface }) }, "What changed since yesterday?");
-  main.replaceChildren(
-    el("div", { class: "headline" }, el("h1", { class: "id" }, name), el("p", { class: "facts", id: "known" }, " "), compare || null),
+  put(main,
+    el("div", { class: "headline" }, el("h1", { class: "id" }, name), el("p", { class: "facts", id: "known" }, " "), compare),
     el("div", { class: "columns" },
       user && el("section", { class: "pane", "aria-labelledby": "did" }, el("h2", { id: "did" }, "History"), left),
       el("section", { class: "pane list", "aria-labelledby": "gets" },
@@ -117,7 +117,7 @@ export async function shopper(main, values) {
   }, (list) => {
     const rows = list.entries.map((each) => entry(each, left.had, light));
     const all = user && list.fallback === "user" && list.in_lake ? everySource(user, list) : null;
-    return [...told(list).filter(Boolean), all,
-      rows.length ? el("ol", { class: "entries ranked" }, rows) : nothing("Nothing is shown here, and that is meant: this surface has nothing for this shopper today.")].filter(Boolean);
+    return [told(list), all,
+      rows.length ? el("ol", { class: "entries ranked" }, rows) : nothing("Nothing is shown here, and that is meant: this surface has nothing for this shopper today.")];
   });
 }

@@ -1,7 +1,7 @@
 // Whom to look at: found by id, by chance, by kind, or an anonymous visitor.
 
 import { about, ask } from "./ask.js";
-import { el, fill, nothing, plural, to } from "./dom.js";
+import { el, fill, nothing, plural, put, to } from "./dom.js";
 
 function known(shopper) {
   if (shopper.events === null || shopper.events === undefined) return "not seen yet";
@@ -33,7 +33,7 @@ export async function start(main) {
 
   const search = () => {
     const q = input.value.trim();
-    if (!q) return found.replaceChildren();
+    if (!q) return put(found);
     return fill(found, 3, () => ask("shoppers", { q }), (answer) => links(answer.found, `Nobody’s id holds “${q}”.`));
   };
   let pause;
@@ -51,7 +51,7 @@ export async function start(main) {
     el("div", { class: "row" }, input, el("button", { type: "submit" }, "Find"), el("button", { type: "button", class: "quiet", onclick: chance }, "Surprise me")),
     shop.pseudonyms && el("p", { class: "hint" }, "Shoppers are kept under pseudonyms: the service turns an id into its pseudonym, so only a whole id finds anybody."));
 
-  main.replaceChildren(
+  put(main,
     el("section", { class: "hero" }, el("h1", {}, "Who gets what, and why"),
       el("p", { class: "lead" }, "Pick a shopper: what they did stands beside what they are shown."), form, found),
     kinds);

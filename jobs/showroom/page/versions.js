@@ -1,7 +1,7 @@
 // Which versions of the lists stand, and what became of the last nights.
 
 import { about, ask } from "./ask.js";
-import { date, el, fill, nothing, to } from "./dom.js";
+import { date, el, fill, nothing, put, to } from "./dom.js";
 import { surfaces } from "./shopper.js";
 
 const head = (...names) => el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name))));
@@ -25,13 +25,13 @@ function nights(found) {
 export async function versions(main, values) {
   const shop = await about();
   const place = el("div", { class: "fetched" });
-  main.replaceChildren(el("div", { class: "headline" }, el("h1", {}, "Versions")), el("div", { class: "bar" }, surfaces(shop.surfaces, "versions", values)), place);
+  put(main, el("div", { class: "headline" }, el("h1", {}, "Versions")), el("div", { class: "bar" }, surfaces(shop.surfaces, "versions", values)), place);
   await fill(place, 8, () => ask("versions", { surface: values.surface }), (found) => {
     const arms = found.experiment && Object.entries(found.experiment.arms).map(([arm, share]) => `${arm} ${Math.round(100 * share)} %`).join(", ");
     return [
       found.experiment && el("p", { class: "note" }, `The experiment ${found.experiment.name} runs here: ${arms}; the rest is control.`),
       el("section", { class: "pane" }, el("h2", {}, "In Redis"), inRedis(found)),
       el("section", { class: "pane" }, el("h2", {}, "In the lake, by day"), nights(found),
-        el("p", { class: "hint" }, "To see what a night changed, ", el("a", { href: to("") }, "pick a shopper"), "."))].filter(Boolean);
+        el("p", { class: "hint" }, "To see what a night changed, ", el("a", { href: to("") }, "pick a shopper"), "."))];
   });
 }

@@ -58,6 +58,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 def settled(page: Page) -> None:
     expect(page.locator("main h1")).to_have_count(1)
     expect(page.locator("[aria-busy]")).to_have_count(0, timeout=30_000)
+    assert not re.search(r"\b(null|undefined|NaN)\b", page.locator("main").inner_text()), "nothing is shown as its name"
 
 
 def at(page: Page, address: str, path: str, **values: str) -> None:
