@@ -26,14 +26,15 @@ def machine() -> dict[str, Any]:
     }
 
 
-def commit() -> str:
-    """The checkout's commit, marked if files differ from it."""
+def commit(checkout: Path = HOME) -> str:
+    """The checkout's commit, marked if files differ from it; results that were not committed yet do not count."""
+    results = FOLDER.relative_to(HOME).as_posix()
     try:
-        return subprocess.check_output(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=HOME, text=True
-        ).strip()
+        name = subprocess.check_output(["git", "describe", "--always", "--abbrev=12"], cwd=checkout, text=True).strip()
+        looked_at = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ".", f":!{results}"], cwd=checkout)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return name if looked_at.returncode == 0 else f"{name}-dirty"
 
 
 def record(name: str, figures: Mapping[str, Any], passed: bool, folder: Path = FOLDER) -> Path:
