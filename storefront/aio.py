@@ -14,7 +14,7 @@ from storefront.answer import Answer
 from storefront.breaker import Breaker
 from storefront.connection import connect_async
 from storefront.contract import DEFAULT_SURFACE, Meta
-from storefront.errors import RedisDown, StorefrontError
+from storefront.errors import RedisDown
 from storefront.guard import FAILURES, Guard, failure_kind
 from storefront.pointer import Command, Steps, T
 from storefront.question import Options, Question
@@ -69,7 +69,7 @@ class AsyncStorefront:
         began = time.perf_counter()
         try:
             answer = await self._run(self._reader.answer(Question.of(user_id, k, **options)))
-        except (ValueError, StorefrontError) as error:
+        except Exception as error:
             self._watch.failed(failure_kind(error), time.perf_counter() - began)
             raise
         self._watch.answered(answer, time.perf_counter() - began)

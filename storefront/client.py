@@ -131,7 +131,7 @@ class Storefront:
                 why=why,
             )
             answer = self._run(self._reader.answer(asked))
-        except (ValueError, StorefrontError) as error:
+        except Exception as error:
             self._watch.failed(failure_kind(error), time.perf_counter() - began)
             raise
         self._watch.answered(answer, time.perf_counter() - began)
@@ -143,12 +143,26 @@ class Storefront:
         k: int = 10,
         *,
         surface: str = DEFAULT_SURFACE,
+        context: Mapping[str, str | None] | None = None,
         exclude: Collection[str] = (),
         offset: int = 0,
         version: str | None = None,
+        arm: str | None = None,
+        why: bool = False,
     ) -> Answer:
         """What goes well with an item (product page, cross-sell); everybody's list if the item has none."""
-        return self.recommend(None, k, surface=surface, exclude=exclude, offset=offset, version=version, item=item_id)
+        return self.recommend(
+            None,
+            k,
+            surface=surface,
+            context=context,
+            exclude=exclude,
+            offset=offset,
+            version=version,
+            arm=arm,
+            item=item_id,
+            why=why,
+        )
 
     def meta(self, surface: str = DEFAULT_SURFACE) -> Meta:
         """What the current version says about itself."""

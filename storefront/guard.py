@@ -5,6 +5,7 @@ from redis.exceptions import ClusterDownError, RedisClusterException, RedisError
 from storefront.breaker import Breaker, BreakerState
 from storefront.connection import where
 from storefront.errors import NeedsKey, NoLists, RedisDown, UnknownSurface
+from storefront.question import REFUSED
 from storefront.watch import Watch
 
 FAILURES = (RedisError, RedisClusterException, OSError)
@@ -40,4 +41,4 @@ class Guard:
 def failure_kind(error: Exception) -> str:
     """The name under which a failure is counted."""
     kinds = {UnknownSurface: "unknown_surface", NoLists: "no_lists", NeedsKey: "needs_key", RedisDown: "redis_down"}
-    return kinds.get(type(error), "bad_request" if isinstance(error, ValueError) else "internal")
+    return kinds.get(type(error), "bad_request" if isinstance(error, REFUSED) else "internal")

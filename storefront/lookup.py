@@ -1,6 +1,6 @@
 """What a shopper gets, from which version, how old and why: `python -m storefront.lookup USER --k 10`.
 
-Reads Redis only. Exit codes: 0 fine, 65 the command line or the id is wrong, 75 no lists or no Redis.
+Reads Redis only. Exit codes: 0 fine, 2 or 65 the command line or the id is wrong, 75 no lists or no Redis.
 """
 
 import argparse
@@ -27,13 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         titles = _titles(options.titles)
         shop = Storefront(_redis_url(options.redis), user_key=_user_key(), max_age_seconds=options.max_age)
-        if options.item is not None:
-            answer = shop.related(options.item, options.k, surface=options.surface)
-        else:
-            context = {"country": options.country, "device": options.device}
-            answer = shop.recommend(
-                options.user, options.k, surface=options.surface, context=context, exclude=options.exclude, why=True
-            )
+        answer = shop.recommend(
+            options.user,
+            options.k,
+            surface=options.surface,
+            context={"country": options.country, "device": options.device},
+            exclude=options.exclude,
+            item=options.item,
+            why=True,
+        )
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG

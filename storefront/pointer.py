@@ -106,7 +106,7 @@ class Pointer:
     def _nothing(self) -> Steps[NoLists]:
         say = f"run `python -m jobs.publish --ds YYYY-MM-DD --surface {self._surface}`"
         if self._surface != DEFAULT_SURFACE:
-            (known,) = yield [("exists", contract.registry_key(self._surface))]
+            (known,) = yield [("hgetall", contract.registry_key(self._surface))]  # readers may not use EXISTS
             if not known:
                 return UnknownSurface(f"there is no surface {self._surface}: nothing was ever published on it; {say}")
         return NoLists(f"surface {self._surface}: {self._key} is not set, so nothing is published; {say}")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from storefront.contract import DEFAULT_SURFACE, canonical_id
+from storefront.contract import DEFAULT_SURFACE, BadId, BadName, canonical_id
 
 MAX_BASKET = 20
 """Items whose lists are merged; further ones of a basket are only left out of the answer."""
@@ -12,6 +12,10 @@ MAX_BASKET = 20
 
 class BadQuestion(ValueError):
     """k or offset that cannot be, or two kinds of page at once."""
+
+
+REFUSED = (BadQuestion, BadId, BadName)
+"""What a caller did wrong."""
 
 
 class Options(TypedDict, total=False):
@@ -68,6 +72,7 @@ class Question:
         for name, value in (("k", k), ("offset", offset)):
             if type(value) is not int or value < 0:
                 raise BadQuestion(f"{name}={value!r} must be a whole number, 0 or more")
+        user_id = canonical_id(user_id) if user_id is not None else None
         hidden, items = frozenset[str](), tuple[str, ...]()
         if item is not None or basket or exclude:
             if item is not None and basket:

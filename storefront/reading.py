@@ -58,8 +58,7 @@ class Reader:
         """
         surface, version, empty = asked.surface, asked.version, None
         if asked.k == 0:
-            pointer = self._pointers.get((surface, None))
-            known = pointer.known if pointer is not None else None
+            known = self._current(surface)
             return self._reply(known.meta if known else None, asked, 0)
         try:
             for _ in range(2):
@@ -71,6 +70,8 @@ class Reader:
                 if meta.version == empty:
                     break  # It still stands: it has nothing to show, as for a shopper with nothing due.
                 size = min(asked.k, meta.k)
+                if size == 0:
+                    break  # lists for nobody
                 for level in self._levels(asked, meta):
                     items, reasons = yield from self._fetch(asked, meta, level, size)
                     if asked.exclude:
@@ -104,7 +105,7 @@ class Reader:
 
     def versions(self, surface: str) -> Steps[list[Meta]]:
         """The versions that stand complete, oldest first."""
-        (names,) = yield [("hkeys", contract.registry_key(surface))]
+        (names,) = yield [("hgetall", contract.registry_key(surface))]  # readers may not use HKEYS
         if not names:
             return []
         stored = yield [("hgetall", contract.meta_key(surface, name)) for name in names]
@@ -128,8 +129,9 @@ class Reader:
                 meta, taking = own.meta, (experiment.name if experiment and arm in experiment.arms else None, arm)
         if version is not None and version != meta.version and contract.is_version(version):
             (fields,) = yield [("hgetall", contract.meta_key(surface, version))]
-            if fields:
-                return Meta.read(fields), NOBODY
+            with contextlib.suppress(contract.BadName):  # damaged is as good as gone, and so is what is not whole yet
+                if fields and (pinned := Meta.read(fields)).status == "ready":
+                    return pinned, NOBODY
         return meta, taking
 
     def _fresh(self, surface: str, arm: str | None, empty: str | None) -> Known | None:
@@ -144,13 +146,23 @@ class Reader:
     def _read(self, surface: str, arm: str | None, empty: str | None) -> Steps[Known]:
         pointer = self._pointer(surface, arm)
         known = yield from pointer.read(empty=empty)
-        if known.meta is not None:  # any name may be asked for from outside; only those that exist are remembered
+        if known.meta is not None or self._runs(surface, arm):
             self._pointers.setdefault((surface, arm), pointer)
         if self._memory is not None and arm is None and known.meta is not None and known.meta.segments:
             everybody = (EVERYBODY, (contract.segment_key(surface, known.meta.version, EVERYBODY),), None)
             with contextlib.suppress(RedisDown):
                 yield from self._fetch(Question.of(None, 1, surface), known.meta, everybody, 1)
         return known
+
+    def _runs(self, surface: str, arm: str | None) -> bool:
+        """Whether the arm is one of the experiment's. Any other may be asked for from outside, to fill the memory."""
+        known = self._current(surface)
+        return known is not None and known.experiment is not None and arm in known.experiment.arms
+
+    def _current(self, surface: str) -> Known | None:
+        """What is known of the surface, however old."""
+        pointer = self._pointers.get((surface, None))
+        return pointer.known if pointer is not None else None
 
     def _pointer(self, surface: str, arm: str | None) -> Pointer:
         found = self._pointers.get((surface, arm))
@@ -174,7 +186,7 @@ class Reader:
 
     def _filed_as(self, user_id: str, meta: Meta) -> str:
         if self._filed or not meta.key_id:
-            return contract.canonical_id(user_id)
+            return user_id
         if self._user_key is None:
             raise NeedsKey(_needs_key(meta))
         return contract.user_token(user_id, self._user_key)
@@ -185,7 +197,7 @@ class Reader:
         """As many as the page, what comes before it and what is left out may take; no list is longer than K."""
         name, keys, why_key = level
         of_segment = name not in OWN
-        remembered = of_segment and self._memory is not None
+        remembered = of_segment and self._memory is not None and self._serves(asked.surface, meta)
         last = (meta.k if remembered else min(asked.offset + size + len(asked.exclude), meta.k)) - 1
         commands: list[tuple[object, ...]] = [("lrange", key, 0, last) for key in keys]
         if why_key is not None:
@@ -197,10 +209,14 @@ class Reader:
             self._memory.keep(asked.surface, name, meta, tuple(items))
         return items, [Reason("popular", name)] * len(items) if asked.why and of_segment else ()
 
+    def _serves(self, surface: str, meta: Meta) -> bool:
+        """Whether it is everybody's version: neither an arm's nor one that somebody stays in."""
+        known = self._current(surface)
+        return known is not None and known.meta is not None and known.meta.version == meta.version
+
     def _remembered(self, asked: Question) -> Answer | None:
         """What the memory has for the visit: a segment's list, whoever's was asked for."""
-        pointer = self._pointers.get((asked.surface, None))
-        known = pointer.known if pointer else None
+        known = self._current(asked.surface)
         if self._memory is None or known is None or known.meta is None:
             return None
         for segment in _fallbacks(asked, known.meta):

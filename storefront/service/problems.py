@@ -9,13 +9,13 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from storefront.contract import POINTER_SECONDS, BadId, BadName
+from storefront.contract import POINTER_SECONDS
 from storefront.errors import NeedsKey, NoLists, RedisDown, UnknownSurface
-from storefront.question import BadQuestion
+from storefront.question import REFUSED
 
 MEDIA_TYPE = "application/problem+json"
 NO_STORE = {"Cache-Control": "no-store"}
-WRONG = (BadQuestion, BadId, BadName, msgspec.ValidationError)
+WRONG = (*REFUSED, msgspec.ValidationError)
 """What a caller did wrong."""
 
 Code = Literal["bad_request", "unknown_surface", "no_lists", "redis_down", "needs_key", "http", "internal"]

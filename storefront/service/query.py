@@ -65,10 +65,15 @@ def read(query: bytes, kind: type[Q]) -> Q:
     """The query string as a structure; names that it does not know are ignored.
 
     Raises:
-        msgspec.ValidationError: a value is of the wrong type or out of bounds; the message names the parameter.
+        msgspec.ValidationError: a value is of the wrong type or out of bounds; the message names the parameter. Or the
+            query is not UTF-8, which would ask for somebody else.
     """
+    try:
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        raise msgspec.ValidationError(f"the query is not UTF-8, plain or percent-encoded: {error}") from error
     values: dict[str, Any] = {}
-    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+    for name, value in pairs:
         if name in ("exclude", "basket"):
             values.setdefault(name, []).extend(split(value))
         else:

@@ -16,7 +16,7 @@ from jobs.publish import publish
 from jobs.rollback import rollback
 from lake.errors import Unavailable
 from lake.settings import Settings
-from storefront.client import Storefront
+from storefront.client import Storefront, UnknownSurface
 from tests.conftest import free_port
 from tests.jobs import planted_lists
 from tests.jobs.redis_process import RedisProcess
@@ -100,7 +100,11 @@ def test_terraforms_users_publish_and_read_and_log_in_with_iam(
         planted_lists.write(house, planted_lists.rows(f"e{day}", f"2026-11-{day:02}", USERS))
         publish(house, f"2026-11-{day:02}")
     rollback(house)
-    assert Storefront(urls["reader"]).recommend("u1", 1, why=True).items == ("e1/u1/1",)
+    shop = Storefront(urls["reader"])
+    assert shop.recommend("u1", 1, why=True).items == ("e1/u1/1",)
+    assert [meta.data_through for meta in shop.versions()] == ["2026-11-01", "2026-11-02"]
+    with pytest.raises(UnknownSurface, match="there is no surface typo"):
+        shop.recommend("u1", surface="typo")
     with pytest.raises(Unavailable, match="no permissions"):
         publish(house.model_copy(update={"redis_url": urls["reader"]}), "2026-11-02", force=True)
 

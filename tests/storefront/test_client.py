@@ -212,6 +212,15 @@ def test_an_arm_has_its_own_version_and_else_the_current_one(redis: Any, shop: S
     assert shop.recommend("u1", 1, arm="c").items == ("u1",)
 
 
+@pytest.mark.parametrize("damage", [{"status": "loading", "k": "0"}, {"k": "many"}])
+def test_a_version_that_is_not_whole_is_not_stayed_in(redis: Any, shop: Storefront, damage: dict[str, str]) -> None:
+    put(redis, V2, u1=items("half"))
+    redis.hset(contract.meta_key("home", V2), mapping=damage)
+    put(redis, **FULL)
+    answer = shop.recommend("u1", 1, version=V2)
+    assert (answer.items, answer.version) == (("u1",), V1)
+
+
 def test_items_have_lists_of_their_own(redis: Any, shop: Storefront) -> None:
     put(redis, **FULL, i_tea=["milk", "tea", "cake"])
     answer = shop.related("tea", 3)

@@ -15,6 +15,7 @@ import redis as redis_py
 from storefront import contract
 from storefront.client import Storefront
 from storefront.contract import Experiment
+from storefront.question import REFUSED
 from tests.storefront.test_client import FULL, V1, V2, items, put
 
 pytestmark = pytest.mark.integration
@@ -60,11 +61,13 @@ def ask_node(folder: Path, url: str, questions: list[Any]) -> list[dict[str, Any
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def ask_shell(url: str, user: str | None, k: int, context: dict[str, str], surface: str = "home") -> list[str]:
+def ask_shell(
+    url: str, user: str | None, k: int, context: dict[str, str], surface: str = "home", **environment: str
+) -> list[str]:
     segments = [f"{name}={value}" for name, value in context.items()]
     done = subprocess.run(
         ["sh", str(EXAMPLES / "shell" / "recommend.sh"), user or "", str(k), *segments],
-        env=os.environ | {"REDIS_URL": url, "USER_KEY": KEY, "SURFACE": surface},
+        env=os.environ | {"REDIS_URL": url, "USER_KEY": KEY, "SURFACE": surface} | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -111,6 +114,14 @@ def test_node_gives_pythons_answers(redis: Any, redis_url: str, node: Path, key_
     assert len({answer["version"] for answer in expected}) == 3, "both arms were read"
 
 
+@pytest.mark.parametrize(("user", "k"), [("u1", -1), ("u1", 1.5), (" ", 0), ("x" * 257, 0)])
+def test_node_refuses_what_python_refuses(redis: Any, redis_url: str, node: Path, user: str, k: Any) -> None:
+    with pytest.raises(REFUSED):
+        Storefront(redis_url).recommend(user, k)
+    with pytest.raises(AssertionError, match="RangeError"):
+        ask_node(node, redis_url, [[user, k, {}]])
+
+
 def test_a_surface_without_fallback_shows_nothing_in_any_language(redis: Any, redis_url: str, node: Path) -> None:
     put(redis, u9=["x"])
     expected = {"items": [], "fallback": "none", "version": V1, "arm": None}
@@ -135,6 +146,23 @@ def test_the_shell_gives_pythons_answers(redis: Any, redis_url: str, key_id: str
         answer = shop.recommend(user, 3, context=visit)
         assert ask_shell(redis_url, user, 3, visit) == [answer.fallback, *answer.items]
     assert ask_shell(redis_url, "u1", 0, {}) == []
+
+
+@pytest.mark.skipif(shutil.which("redis-cli") is None, reason="no redis-cli on this machine")
+def test_the_shell_tries_once_more_when_the_version_goes_under_it(redis: Any, redis_url: str, tmp_path: Path) -> None:
+    put(redis, V2, u1=["next"], s_all=items("all"))
+    put(redis, **FULL)
+    gone = (
+        f"for _, key in ipairs(redis.call('keys', 'recs:home:{V1}:*')) do redis.call('del', key) end "
+        f"redis.call('set', 'recs:home:current', '{V2}')"
+    )
+    real, slow = shutil.which("redis-cli"), tmp_path / "redis-cli"
+    slow.write_text(
+        f'#!/bin/sh\ncase "$*" in *{V1}*) {real} -u "$REDIS_URL" EVAL "{gone}" 0 >&2 ;; esac\nexec {real} "$@"\n'
+    )
+    slow.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert ask_shell(redis_url, "u1", 1, {}, **environment) == ["user", "next"]
 
 
 def test_the_docs_show_the_examples_as_they_are() -> None:

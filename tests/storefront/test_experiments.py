@@ -6,9 +6,10 @@ import pytest
 import redis as redis_py
 
 from storefront import contract
+from storefront.client import Storefront
 from storefront.contract import Experiment
 from tests.storefront.conftest import Make
-from tests.storefront.test_client import FULL, V1, V2, Clock, items, put
+from tests.storefront.test_client import FULL, V1, V2, Clock, Counting, items, put
 
 pytestmark = pytest.mark.integration
 
@@ -73,6 +74,17 @@ def test_an_arm_without_lists_reads_the_current_ones(redis: Any, redis_url: str,
     for user in USERS:
         answer = shop.recommend(user)
         assert (answer.version, answer.experiment, answer.arm) == (V1, "ranker", None)
+
+
+def test_an_arm_without_lists_is_asked_for_as_seldom_as_the_pointer(redis: Any) -> None:
+    redis.delete(contract.arm_key("home", "treatment"))
+    wire = Counting(redis)
+    shop = Storefront(redis=wire)
+    treated = next(user for user in USERS if contract.assign(HALF, user))
+    shop.recommend(treated)
+    wire.calls.clear()
+    assert shop.recommend(treated).version == V1
+    assert wire.calls == ["lrange"]
 
 
 def test_the_experiment_is_as_old_as_the_pointer_at_most(redis: Any, redis_url: str, make: Make) -> None:

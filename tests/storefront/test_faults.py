@@ -112,6 +112,27 @@ def test_while_redis_is_away_a_remembered_segment_is_shown_and_called_stale(mort
         shop.recommend("u1", surface="discover")
 
 
+def test_what_is_remembered_is_everybodys(mortal: MortalRedis, make: Make) -> None:
+    put(mortal.client, V2, s_all=["arms"])
+    put(mortal.client, **FULL)
+    mortal.client.set(contract.arm_key("home", "b"), V2)
+    shop = make(mortal.url, keep_segments=4, **QUICK)
+    assert shop.recommend("stranger", 1, arm="b").items == ("arms",)
+    assert shop.recommend("stranger", 1, version=V2).items == ("arms",)
+    mortal.kill()
+    answer = shop.recommend(None, 1)
+    assert (answer.items, answer.version, answer.arm) == (("all1",), V1, None)
+
+
+def test_a_failure_of_ours_is_counted_as_ours(mortal: MortalRedis, make: Make) -> None:
+    put(mortal.client, **FULL)
+    mortal.client.hset(contract.meta_key("home", V1), "generated_at", "yesterday")
+    told = Told()
+    with pytest.raises(ValueError, match="yesterday"):
+        make(mortal.url, watch=told).recommend("u1", 1)
+    assert told.failures == ["internal"]
+
+
 def test_nothing_is_remembered_unless_asked(mortal: MortalRedis, make: Make) -> None:
     put(mortal.client, **FULL)
     shop = make(mortal.url, **QUICK)

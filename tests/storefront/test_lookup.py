@@ -49,6 +49,14 @@ def test_a_program_reads_json(environment: Path, redis: Any, capsys: Any) -> Non
     assert answer["reasons"][0] == {"code": "popular", "value": "country=GB"}
 
 
+def test_options_hold_for_an_items_page_too(environment: Path, redis: Any, capsys: Any) -> None:
+    put(redis, **FULL, i_tea=["milk", "cup"])
+    assert lookup.main(["--item", "tea", "--exclude", "milk", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["items"] == ["cup"]
+    assert lookup.main(["--item", "dust", "--country", "GB", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["fallback"] == "country=GB"
+
+
 def test_the_key_comes_from_the_stack(environment: Path, redis: Any, capsys: Any) -> None:
     put(redis, key_id="k1", **{contract.user_token("u1", b"0123456789abcdef"): items("u")})
     assert lookup.main(["u1"]) == 75

@@ -17,6 +17,8 @@ export class Storefront {
   }
 
   async recommend(user, k, { surface = "home", context = {}, exclude = [] } = {}) {
+    if (!Number.isInteger(k) || k < 0) throw new RangeError(`k=${k} must be a whole number, 0 or more`);
+    if (user !== null) user = canonical(user);
     if (k === 0) return { items: [], fallback: "none", version: null, arm: null };
     let empty = null;
     let arm, meta;
@@ -62,14 +64,16 @@ export class Storefront {
   }
 
   #filedAs(user, meta) {
-    const id = canonical(user);
-    if (!meta.key_id) return id;
-    return crypto.createHmac("sha256", this.#userKey).update(id, "utf8").digest("hex");
+    if (!meta.key_id) return user;
+    return crypto.createHmac("sha256", this.#userKey).update(user, "utf8").digest("hex");
   }
 }
 
 export function canonical(id) {
-  return id.normalize("NFC").replace(OUTER_SPACE, "");
+  const spelled = id.normalize("NFC").replace(OUTER_SPACE, "");
+  const bytes = Buffer.byteLength(spelled, "utf8");
+  if (bytes < 1 || bytes > 256) throw new RangeError(`an id has 1 to 256 bytes, this one ${bytes}`);
+  return spelled;
 }
 
 export function assign({ salt, arms }, user) {

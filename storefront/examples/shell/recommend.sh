@@ -51,6 +51,6 @@ for attempt in 1 2; do # once more if all was empty: the version was removed whi
   lists="recs:$surface:$version"
   if [ -n "$user" ]; then show user "$lists:u:$(filed_as "$version")" && exit 0; fi
   fallbacks "$version" "$@" | {
-    while read -r segment; do show "$segment" "$lists:s:$segment" && exit 9; done
+    while read -r segment; do if show "$segment" "$lists:s:$segment"; then exit 9; fi; done
   } || exit 0
 done

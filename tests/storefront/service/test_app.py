@@ -133,6 +133,9 @@ def test_any_ids_survive_the_commas(ids: list[str]) -> None:
         "user_id=",
         "user_id=%20%20",
         f"user_id={'x' * 257}",
+        f"user_id={'x' * 257}&k=0",
+        f"user_id={'x' * 257}&item=tea",
+        "user_id=Zo%EB",
         "surface=A:b",
         "surface=",
         "item=tea&basket=milk",
@@ -143,6 +146,14 @@ def test_any_ids_survive_the_commas(ids: list[str]) -> None:
 def test_wrong_parameters_are_named(redis: Any, client: TestClient, asked: str) -> None:
     put(redis, **FULL)
     assert problem(client, f"/recommend?{asked}", 422)["code"] == "bad_request"
+
+
+def test_a_query_in_plain_utf_8_asks_for_the_same_shopper() -> None:
+    plain, encoded = (
+        query.read("user_id=Zoë".encode(), query.Recommend),
+        query.read(b"user_id=Zo%C3%AB", query.Recommend),
+    )
+    assert plain.user_id == encoded.user_id == "Zoë"
 
 
 def test_what_is_not_there_is_404(redis: Any, client: TestClient) -> None:
