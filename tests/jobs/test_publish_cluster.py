@@ -1,6 +1,7 @@
 """The same publication on a Redis Cluster: a node in cluster mode refuses whatever takes two keys of two slots."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from jobs.publish import publish
 from jobs.rollback import rollback
 from lake.settings import Settings
 from storefront.aio import AsyncStorefront
-from storefront.client import Storefront
+from storefront.client import Storefront, UnknownSurface
 from storefront.connection import connect
 from tests.jobs import planted_lists
 from tests.jobs.redis_process import RedisProcess
@@ -22,6 +23,7 @@ from tests.jobs.redis_process import RedisProcess
 pytestmark = pytest.mark.integration
 
 SLOTS = 16_384
+RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
 
 
 @pytest.fixture
@@ -74,6 +76,33 @@ def test_publish_read_roll_back_and_sweep(tmp_settings: Settings, cluster_url: s
     assert len(Versions(connect(cluster_url), "home", 30).standing()) == 2
     rollback(house)
     assert shop.recommend("u7", 1).items == ("e2/u7/1",)
+
+
+def test_the_users_of_the_runbook_may_do_what_they_must(tmp_settings: Settings, nodes: list[Any]) -> None:
+    text = RUNBOOK.read_text()
+    found = [
+        re.search(pattern, text, re.MULTILINE)
+        for pattern in (
+            r"^ACL SETUSER publisher on >PASSWORD ~recs:\* (.*)$",
+            r"readers need `([^`]+)`",
+            r"^On a cluster add `([^`]+)`",
+        )
+    ]
+    publisher, reader, further = (match[1].split() for match in found if match is not None)
+    for node in nodes:
+        for name, words in (("publisher", publisher), ("reader", reader)):
+            node.execute_command("ACL", "SETUSER", name, "on", ">secret", "~recs:*", *words, *further)
+    port = nodes[0].connection_pool.connection_kwargs["port"]
+    urls = {name: f"redis+cluster://{name}:secret@127.0.0.1:{port}" for name in ("publisher", "reader")}
+    house = tmp_settings.model_copy(update={"redis_url": urls["publisher"], "version_grace_seconds": 0})
+    for day in (1, 2):
+        planted_lists.write(house, planted_lists.rows(f"e{day}", f"2026-11-{day:02}", ["u7"]))
+        publish(house, f"2026-11-{day:02}")
+    rollback(house)
+    shop = Storefront(urls["reader"])
+    assert shop.recommend("u7", 1, why=True).items == asyncio.run(_by_asyncio(urls["reader"])) == ("e1/u7/1",)
+    with pytest.raises(UnknownSurface):
+        shop.recommend("u7", surface="typo")
 
 
 def test_lists_whose_slots_moved_meanwhile_follow_them(
