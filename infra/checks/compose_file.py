@@ -101,9 +101,9 @@ def asked(text: str) -> dict[str, str | None]:
 
 
 def read(values: Mapping[str, str], path: Path = COMPOSE) -> dict[str, Service]:
-    """The services by name."""
+    """The services by name; an optional `env_file` is read where it lies beside the file, as Compose does."""
     document = _filled(yaml.safe_load(path.read_text()), values)
-    return {name: _service(name, raw) for name, raw in document["services"].items()}
+    return {name: _service(name, raw, path.parent) for name, raw in document["services"].items()}
 
 
 def secret_files(values: Mapping[str, str], path: Path = COMPOSE) -> dict[str, str]:
@@ -168,13 +168,15 @@ def _filled(node: Any, values: Mapping[str, str]) -> Any:
     return fill(node, values) if isinstance(node, str) else node
 
 
-def _service(name: str, raw: Mapping[str, Any]) -> Service:
+def _service(name: str, raw: Mapping[str, Any], folder: Path) -> Service:
+    files = [folder / entry["path"] for entry in raw.get("env_file", [])]
+    told = dict(pair for path in files if path.is_file() for pair in variables(path).items())
     volumes = [entry.split(":") for entry in raw.get("volumes", [])]
     return Service(
         name=name,
         image=raw["image"],
         command=tuple(map(str, raw.get("command", []))),
-        environment={key: str(value) for key, value in raw.get("environment", {}).items()},
+        environment=told | {key: str(value) for key, value in raw.get("environment", {}).items()},
         health=_health(raw.get("healthcheck", {})),
         needs={other: condition["condition"] for other, condition in raw.get("depends_on", {}).items()},
         secrets=tuple(raw.get("secrets", [])),

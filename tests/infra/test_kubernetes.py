@@ -136,6 +136,38 @@ def test_secrets_are_references_to_what_the_compose_file_calls_the_same(tmp_path
     assert "connection" in keys[airflow["data"]["metadataSecretName"]]
 
 
+def test_every_container_with_a_secret_file_in_its_environment_has_the_file() -> None:
+    values = VALUES["airflow-values.yaml"]
+    # The chart gives `env`, `volumes`, `volumeMounts` to every container of Airflow, those that migrate and wait too.
+    mounted = {mount["name"]: mount["mountPath"] for mount in values["volumeMounts"]}
+    secrets = {volume["name"] for volume in values["volumes"] if "secret" in volume}
+    folders = {"airflow": {mounted[name] for name in secrets}}
+    pod = BY_KIND["Deployment", "storefront"]["spec"]["template"]["spec"]
+    secrets = {volume["name"] for volume in pod["volumes"] if "secret" in volume}
+    mounts = pod["containers"][0]["volumeMounts"]
+    folders["storefront"] = {mount["mountPath"] for mount in mounts if mount["name"] in secrets}
+    for application in SPARK:
+        for role in ("driver", "executor"):
+            given = application["spec"][role]["secrets"]
+            folders[f"{application['metadata']['name']} {role}"] = {secret["path"] for secret in given}
+    for where, entries in environments():
+        asked = {e["value"].rpartition("/")[0] for e in entries if e["name"].endswith("_FILE")}
+        assert asked <= folders[where], where
+    parts = [part for part in values.values() if isinstance(part, dict)]
+    assert not any("extraVolumes" in part or "env" in part for part in parts), "a part of its own is not looked at here"
+
+
+def test_airflows_migration_makes_the_pools_as_the_compose_file_does() -> None:
+    init = compose_file.read({})["airflow-init"]
+    assert VALUES["airflow-values.yaml"]["migrateDatabaseJob"]["args"] == list(init.command)
+    assert "airflow_pools.json" in init.command[-1]
+
+
+def test_the_charts_exporter_gives_the_names_that_the_rules_ask_for() -> None:
+    ours = yaml.safe_load((HOME / "infra" / "dashboards" / "prometheus" / "statsd_mapping.yml").read_text())
+    assert VALUES["airflow-values.yaml"]["statsd"]["overrideMappings"] == ours["mappings"]
+
+
 def test_the_storefronts_pods_have_no_rights_bounds_and_probes() -> None:
     pod = BY_KIND["Deployment", "storefront"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -190,6 +222,8 @@ def test_a_spark_application_runs_a_job_of_ours_with_bounds_and_without_rights(a
     jars = compose_file.image("spark").environment["JARS"]
     assert {spec["sparkConf"][f"spark.{role}.extraClassPath"] for role in ("driver", "executor")} == {f"{jars}/*"}
     account = BY_KIND["ServiceAccount", "spark"]["metadata"]["name"]
+    told = {entry["name"]: entry["value"] for entry in spec["driver"]["env"]}
+    assert not told["SPARK_MASTER"].startswith("local"), "jobs/spark.py would leave out what a cluster needs"
     for role in ("driver", "executor"):
         part = spec[role]
         assert part["cores"] >= 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dags.compute import ComputeSettings
 from infra.checks import compose_file
 from infra.checks.compose_services import NOT_HERE, OWN_TESTS, STAND_INS
 from infra.embedded.airflow_api import POOLS
@@ -22,7 +23,8 @@ VALUES = compose_file.variables()
 SERVICES = compose_file.read(VALUES)
 ELSEWHERE = re.compile(r"^(AIRFLOW__|AWS_|MLFLOW_|POSTGRES_|GF_|SPARK_DAEMON_|SPARK_MASTER_OPTS$)")
 """Names that a third party reads."""
-DAGS = {"NIGHTSHELF_SCHEDULE", "RETRY_SECONDS", "COMPUTE", "COMPUTE_TRAINING", "METRICS_PUSH_URL", "OPENLINEAGE_URL"}
+DAGS = {"NIGHTSHELF_SCHEDULE", "RETRY_SECONDS", "METRICS_PUSH_URL", "OPENLINEAGE_URL"}
+DAGS |= {field.upper() for field in ComputeSettings.model_fields}
 """Names that the DAGs and other doors read beside the pipeline's settings."""
 JOB = re.compile(r'restart: "no"  # healthcheck: none, it ends')
 
@@ -41,6 +43,27 @@ def test_the_example_has_every_variable_with_its_default_and_no_other() -> None:
     assert asked.keys() == VALUES.keys()
     assert {name: default for name, default in asked.items() if default is not None} == VALUES
     assert compose_file.read({}) == SERVICES, "without an .env file the same services come out"
+
+
+def test_a_settings_file_reaches_whatever_reads_the_pipelines_settings(tmp_path: Path) -> None:
+    (tmp_path / "settings.env").write_text('# ours\nACTIVE_DAYS=30\nSPARK_CONF={"spark.a": "b"}\nLIST_LENGTH=7\n')
+    compose = tmp_path / compose_file.COMPOSE.name
+    compose.write_text(TEXT)
+    services = compose_file.read({}, compose)
+    told = {name for name, service in services.items() if service.environment.get("ACTIVE_DAYS") == "30"}
+    assert told == {name for name, service in services.items() if "LAKE_ROOT" in service.environment}
+    for name in told:
+        assert services[name].environment["SPARK_CONF"] == '{"spark.a": "b"}'
+        assert services[name].environment["LIST_LENGTH"] == "50", "what the file lists is set in .env"
+    (tmp_path / "settings.env").unlink()
+    assert "ACTIVE_DAYS" not in compose_file.read({}, compose)["scheduler"].environment
+    assert "settings.env" in (HOME / ".gitignore").read_text().splitlines()
+
+
+def test_a_restart_of_the_pushgateway_keeps_the_night() -> None:
+    gateway = SERVICES["pushgateway"]
+    (file,) = (word.partition("=")[2] for word in gateway.command if word.startswith("--persistence.file="))
+    assert str(Path(file).parent) in gateway.volumes
 
 
 def test_an_unknown_variable_is_told() -> None:
