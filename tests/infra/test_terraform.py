@@ -95,6 +95,20 @@ def test_settings_that_containers_are_given_exist() -> None:
     assert given - fields == {"AWS_DEFAULT_REGION", "DO_NOT_TRACK"}
 
 
+def test_the_installation_names_variables_that_exist() -> None:
+    """With `-target` an apply leaves out policies and rules that nothing refers to, and the outputs."""
+    page = (SOURCE.parents[1] / "docs" / "aws.md").read_text()
+    applies = re.findall(r"^terraform apply.*$", page, re.MULTILINE)
+    named = set(re.findall(r"-var (\w+)=", "\n".join(applies)))
+    assert named == {"services_running", "spark_image"}
+    assert [line for line in applies if "-target" in line] == []
+    for environment in ENVIRONMENTS:
+        folder = SOURCE / "envs" / environment
+        declared = set(re.findall(r'^variable "(\w+)"', (folder / "variables.tf").read_text(), re.MULTILINE))
+        passed_on = set(re.findall(r"^  (\w+) += var\.\1$", (folder / "main.tf").read_text(), re.MULTILINE))
+        assert named <= declared & passed_on
+
+
 def test_alarms_look_for_what_the_code_says() -> None:
     text = (SOURCE / "modules" / "observability" / "main.tf").read_text()
     sentences = dict(re.findall(r'^    (\w+) += "\\"(.*)\\""$', text, re.MULTILINE))

@@ -31,6 +31,7 @@ module "nightshelf" {
 
   image_tag           = var.image_tag
   spark_image         = var.spark_image
+  services_running    = var.services_running
   source_yaml         = var.source_yaml
   settings            = var.settings
   secret_versions     = var.secret_versions

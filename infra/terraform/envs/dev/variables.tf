@@ -30,6 +30,12 @@ variable "spark_image" {
   default     = true
 }
 
+variable "services_running" {
+  description = "false for the very first apply and before migrations: everything is made, no service runs, and tasks by hand can."
+  type        = bool
+  default     = true
+}
+
 variable "source_yaml" {
   description = "The shop's mapping inside the images."
   type        = string

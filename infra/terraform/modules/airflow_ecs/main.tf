@@ -258,6 +258,7 @@ module "service" {
   start_seconds      = 180
   stop_seconds       = 120
   one_at_a_time      = each.value.alone
+  running            = var.services_running
   cpu                = each.value.size.cpu
   memory_mib         = each.value.size.memory_mib
   disk_gib           = each.value.size.disk_gib

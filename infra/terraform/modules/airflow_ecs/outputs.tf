@@ -33,9 +33,9 @@ output "state_access_point_arn" {
   value       = aws_efs_access_point.state.arn
 }
 
-output "service_names" {
-  description = "The services, as alarms take them."
-  value       = [for name in keys(local.services) : name]
+output "desired_counts" {
+  description = "The services, and how many of each ECS keeps running."
+  value       = { for name, service in module.service : name => service.desired_count }
 }
 
 output "families" {

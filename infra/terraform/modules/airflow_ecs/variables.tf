@@ -76,6 +76,12 @@ variable "sizes" {
   }
 }
 
+variable "services_running" {
+  description = "false keeps the services with none of them running; tasks by hand still run."
+  type        = bool
+  default     = true
+}
+
 variable "parallelism" {
   description = "Tasks that run at once."
   type        = number

@@ -100,7 +100,7 @@ resource "aws_ecs_service" "this" {
   name                               = var.role
   cluster                            = var.cluster_arn
   task_definition                    = aws_ecs_task_definition.this.arn
-  desired_count                      = var.desired_count
+  desired_count                      = var.running ? var.desired_count : 0
   launch_type                        = "FARGATE"
   platform_version                   = "1.4.0"
   propagate_tags                     = "SERVICE"

@@ -13,6 +13,11 @@ output "service_name" {
   value       = one(aws_ecs_service.this[*].name)
 }
 
+output "desired_count" {
+  description = "How many ECS keeps running; null where there is no service."
+  value       = one(aws_ecs_service.this[*].desired_count)
+}
+
 output "log_group_name" {
   description = "Where it logs."
   value       = aws_cloudwatch_log_group.this.name

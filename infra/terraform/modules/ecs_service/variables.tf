@@ -116,6 +116,12 @@ variable "desired_count" {
   }
 }
 
+variable "running" {
+  description = "false keeps the service with none of it running."
+  type        = bool
+  default     = true
+}
+
 variable "one_at_a_time" {
   description = "Stop the old one before the new one starts (for what must not run twice)."
   type        = bool

@@ -58,6 +58,7 @@ module "service" {
   cpu            = var.cpu
   memory_mib     = var.memory_mib
   desired_count  = 1
+  running        = var.running
   ports          = [5000]
   environment = {
     AWS_DEFAULT_REGION                 = var.region

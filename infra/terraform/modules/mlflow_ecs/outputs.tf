@@ -12,3 +12,8 @@ output "service_name" {
   description = "Name of the service."
   value       = module.service.service_name
 }
+
+output "desired_count" {
+  description = "How many ECS keeps running."
+  value       = module.service.desired_count
+}

@@ -106,6 +106,12 @@ variable "workers" {
   }
 }
 
+variable "running" {
+  description = "false keeps the service with none of it running."
+  type        = bool
+  default     = true
+}
+
 variable "logs_key_arn" {
   description = "KMS key of the logs."
   type        = string

@@ -36,6 +36,12 @@ locals {
     THREADS              = tostring(var.threads)
   }, var.settings)
 
+  # Services, and how many of each should run.
+  services = merge(module.airflow_ecs.desired_counts, {
+    mlflow     = module.mlflow_ecs.desired_count
+    storefront = module.storefront_ecs.desired_count
+  })
+
   # Where Airflow's tasks run (docs/compute.md).
   targets = {
     COMPUTE                = var.compute
@@ -212,6 +218,7 @@ module "airflow_ecs" {
   namespace_name          = local.namespace
   image_uri               = local.images["airflow"]
   sizes                   = var.airflow_sizes
+  services_running        = var.services_running
   pipeline_environment    = merge(local.jobs, local.targets, { REDIS_URL = module.lists_cache.urls["writer"] }, var.settings)
   database_host           = module.database.host
   database_url_secret_arn = module.database.url_secret_arns["airflow"]
@@ -235,6 +242,7 @@ module "mlflow_ecs" {
   namespace_id            = aws_service_discovery_private_dns_namespace.this.id
   namespace_name          = local.namespace
   image_uri               = local.images["airflow"]
+  running                 = var.services_running
   models_bucket           = module.data_lake.buckets["models"]
   database_url_secret_arn = module.database.url_secret_arns["mlflow"]
   task_role_arn           = module.iam.role_arns["mlflow"]
@@ -266,6 +274,7 @@ module "storefront_ecs" {
   cpu                 = var.storefront.cpu
   memory_mib          = var.storefront.memory_mib
   desired_count       = var.storefront.count
+  running             = var.services_running
   logs_key_arn        = module.kms.arns["logs"]
   log_retention_days  = var.log_retention_days
 }
@@ -279,10 +288,8 @@ module "observability" {
   cache_nodes         = module.lists_cache.nodes
   database_identifier = module.database.identifier
   cluster_name        = module.airflow_ecs.cluster_name
-  services = merge(
-    { for service in module.airflow_ecs.service_names : service => 1 },
-    { mlflow = 1, storefront = var.storefront.count },
-  )
+  # Nobody is to be told that a service is down which should not run.
+  services           = { for name, count in local.services : name => count if count > 0 }
   emr_application_id = module.emr_serverless.application_id
   batch_queue_arns   = module.training_batch.queue_arns
   monthly_budget_usd = var.monthly_budget_usd

@@ -23,6 +23,11 @@ output "storefront_url" {
   value       = "http://storefront.${local.namespace}:8000"
 }
 
+output "services" {
+  description = "The services, and how many of each ECS keeps running."
+  value       = local.services
+}
+
 output "image_urls" {
   description = "Where to push the images."
   value       = module.ecr.urls

@@ -94,6 +94,12 @@ variable "spark_image" {
   default     = true
 }
 
+variable "services_running" {
+  description = "Whether services run. false for the very first apply and before migrations: everything is made, no service runs, and tasks by hand can."
+  type        = bool
+  default     = true
+}
+
 variable "secret_values" {
   description = "Values of all secrets, used where a version is new (modules/secrets/drawn)."
   type        = map(string)
@@ -144,6 +150,15 @@ variable "settings" {
   validation {
     condition     = alltrue([for name in keys(var.settings) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !can(regex("(KEY|PASSWORD|SECRET|TOKEN)$", name))])
     error_message = "settings: variables in capitals, and none that ends in KEY, PASSWORD, SECRET or TOKEN."
+  }
+
+  # Where jobs.lists runs, found as dags/compute.py finds it. COMPUTE may be among the settings, and they win.
+  validation {
+    condition = try(
+      jsondecode(var.settings["COMPUTE_JOBS"])["jobs.lists"],
+      lookup(var.settings, "SCORING", "local") == "spark" ? lookup(var.settings, "COMPUTE", var.compute) : "local",
+    ) != "emr-serverless"
+    error_message = "settings: jobs.lists would run on EMR Serverless, whose role may not write lists and whose workers do not reach MLflow; leave out SCORING=spark, or give COMPUTE_JOBS with jobs.lists on local."
   }
 }
 

@@ -59,6 +59,7 @@ module "service" {
   memory_mib     = var.memory_mib
   disk_gib       = 21
   desired_count  = var.desired_count
+  running        = var.running
   ports          = [8000]
   environment = {
     STOREFRONT_HOST          = "0.0.0.0"

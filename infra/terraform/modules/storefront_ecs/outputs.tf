@@ -8,6 +8,11 @@ output "service_name" {
   value       = module.service.service_name
 }
 
+output "desired_count" {
+  description = "How many ECS keeps running."
+  value       = module.service.desired_count
+}
+
 output "environment" {
   description = "Its plain settings."
   value       = module.service.environment

@@ -106,6 +106,12 @@ variable "desired_count" {
   }
 }
 
+variable "running" {
+  description = "false keeps the service with none of it running."
+  type        = bool
+  default     = true
+}
+
 variable "max_age_seconds" {
   description = "Answers from older lists say that they are stale."
   type        = number

@@ -38,6 +38,10 @@ run "four_parts" {
     error_message = "Airflow is four services."
   }
   assert {
+    condition     = length(output.desired_counts) == 4 && alltrue([for count in values(output.desired_counts) : count == 1])
+    error_message = "One of each."
+  }
+  assert {
     condition     = module.service["scheduler"].environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://api-server.nightshelf-test.internal:8080/execution/"
     error_message = "Tasks find the API by its name."
   }
@@ -64,6 +68,22 @@ run "four_parts" {
   assert {
     condition     = length(aws_vpc_security_group_ingress_rule.people) == 0
     error_message = "Nobody opens the pages from outside unless a range is named."
+  }
+}
+
+run "none_running" {
+  command = plan
+  variables {
+    services_running = false
+  }
+
+  assert {
+    condition     = length(output.desired_counts) == 4 && alltrue([for count in values(output.desired_counts) : count == 0])
+    error_message = "No part of Airflow runs before it has its tables."
+  }
+  assert {
+    condition     = output.families["migrate"] == "nightshelf-test-migrate"
+    error_message = "What makes the tables can still be run."
   }
 }
 

@@ -53,6 +53,32 @@ run "service" {
   }
 }
 
+run "as_many_as_wanted" {
+  command = plan
+  variables {
+    desired_count = 3
+  }
+
+  assert {
+    condition     = aws_ecs_service.this[0].desired_count == 3 && output.desired_count == 3
+    error_message = "A service runs unless it is told not to."
+  }
+}
+
+run "none_running" {
+  command = plan
+  variables {
+    desired_count = 3
+    ports         = [8080]
+    running       = false
+  }
+
+  assert {
+    condition     = aws_ecs_service.this[0].desired_count == 0 && output.desired_count == 0 && length(aws_service_discovery_service.this) == 1
+    error_message = "The service and its name stand, and none of it runs."
+  }
+}
+
 run "by_hand" {
   command = plan
   variables {
@@ -61,7 +87,7 @@ run "by_hand" {
   }
 
   assert {
-    condition     = length(aws_ecs_service.this) == 0 && length(aws_service_discovery_service.this) == 0
+    condition     = length(aws_ecs_service.this) == 0 && length(aws_service_discovery_service.this) == 0 && output.desired_count == null
     error_message = "A task by hand is no service."
   }
   assert {

@@ -32,8 +32,24 @@ run "server" {
     error_message = "Jobs find it by its name."
   }
   assert {
+    condition     = output.desired_count == 1
+    error_message = "One server."
+  }
+  assert {
     condition     = toset([for it in aws_vpc_security_group_ingress_rule.clients : it.referenced_security_group_id]) == toset(["sg-a", "sg-t"])
     error_message = "MLflow asks nobody who they are, so only these groups may come."
+  }
+}
+
+run "not_running" {
+  command = plan
+  variables {
+    running = false
+  }
+
+  assert {
+    condition     = output.desired_count == 0
+    error_message = "MLflow does not run before it has its database."
   }
 }
 

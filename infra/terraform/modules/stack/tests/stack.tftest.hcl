@@ -55,6 +55,30 @@ run "wired" {
     condition     = length(output.alarms) == 5 + 3 + 3 + 6 + 2
     error_message = "Every alarm is there: log, cache, database, services, events."
   }
+  assert {
+    condition     = jsonencode(output.services) == jsonencode({ api-server = 1, dag-processor = 1, mlflow = 1, scheduler = 1, storefront = 1, triggerer = 1 })
+    error_message = "Every service runs."
+  }
+}
+
+run "no_service_runs_yet" {
+  command = plan
+  variables {
+    services_running = false
+  }
+
+  assert {
+    condition     = jsonencode(output.services) == jsonencode({ api-server = 0, dag-processor = 0, mlflow = 0, scheduler = 0, storefront = 0, triggerer = 0 })
+    error_message = "Every service stands, and none runs."
+  }
+  assert {
+    condition     = length(output.alarms) == 5 + 3 + 3 + 2
+    error_message = "Nobody is told that a service is down which should not run."
+  }
+  assert {
+    condition     = output.run_task.families["migrate"] == "nightshelf-test-migrate" && length(output.run_task.subnets) == 2
+    error_message = "What `run migrate` needs is there."
+  }
 }
 
 run "settings_may_be_overridden" {
@@ -74,9 +98,54 @@ run "refuses" {
   variables {
     image_tag        = "latest"
     source_yaml      = "/etc/passwd"
-    settings         = { USER_KEY = "0123456789abcdef" }
     compute          = "emr"
     compute_training = "gpu"
   }
-  expect_failures = [var.image_tag, var.source_yaml, var.settings, var.compute, var.compute_training]
+  expect_failures = [var.image_tag, var.source_yaml, var.compute, var.compute_training]
+}
+
+# By itself: settings are not looked at where `compute` is wrong already.
+run "refuses_secrets_among_settings" {
+  command = plan
+  variables {
+    settings = { USER_KEY = "0123456789abcdef" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "refuses_lists_on_emr" {
+  command = plan
+  variables {
+    settings = { SCORING = "spark" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "refuses_lists_on_emr_by_their_own_setting" {
+  command = plan
+  variables {
+    settings = { COMPUTE_JOBS = "{\"jobs.lists\": \"emr-serverless\"}" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "refuses_lists_on_emr_when_compute_is_overridden" {
+  command = plan
+  variables {
+    compute  = "local"
+    settings = { SCORING = "spark", COMPUTE = "emr-serverless" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "lists_by_spark_in_the_schedulers_container" {
+  command = plan
+  variables {
+    settings = { SCORING = "spark", COMPUTE_JOBS = "{\"jobs.lists\": \"local\"}" }
+  }
+
+  assert {
+    condition     = output.environment["SCORING"] == "spark" && output.environment["COMPUTE"] == "emr-serverless"
+    error_message = "Lists may use Spark where they can be written."
+  }
 }

@@ -35,8 +35,24 @@ run "service" {
     error_message = "A worker a vCPU, on all addresses."
   }
   assert {
+    condition     = output.desired_count == 2
+    error_message = "Two, so that one may be lost."
+  }
+  assert {
     condition     = !contains(keys(output.environment), "USER_KEY")
     error_message = "The key comes from the secret store."
+  }
+}
+
+run "not_running" {
+  command = plan
+  variables {
+    running = false
+  }
+
+  assert {
+    condition     = output.desired_count == 0
+    error_message = "Told not to run, none does."
   }
 }
 
