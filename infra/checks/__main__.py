@@ -11,7 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from infra.checks import cluster, compose, distributed, drift, held_out, images, kubernetes, observability, terraform
 from infra.checks.marked import marked
@@ -74,14 +76,12 @@ CHECKS: dict[str, Callable[[], tuple[dict[str, Any], bool | None]]] = {
 NEED_DATA = ("online_retail", "held_out")
 
 
-def main() -> None:
-    """Run the chosen checks; exit code 66 if one failed.
-
-    Raises:
-        BadInput: CHECKS names an unknown one.
-        GateFailed: a check failed or missed its bar.
-    """
-    chosen = [name for name in os.environ.get("CHECKS", ",".join(CHECKS)).split(",") if name]
+def main(
+    only: Annotated[
+        str, typer.Option("--only", envvar="CHECKS", help=f"Checks, comma-separated: {', '.join(CHECKS)}; default all.")
+    ] = "",
+) -> None:
+    chosen = [name for name in only.split(",") if name] or list(CHECKS)
     if unknown := sorted(set(chosen) - set(CHECKS)):
         raise BadInput(f"CHECKS={','.join(unknown)}: found no such check, expected some of {', '.join(CHECKS)}")
     failed = []
@@ -103,4 +103,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    report(main)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(help=f"{__doc__}\n\nExit code 66 if one failed.")(main)
+    report(app)
