@@ -9,7 +9,7 @@ answer.items, answer.fallback, answer.age_seconds
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from storefront import contract
 from storefront.answer import Answer
@@ -19,7 +19,7 @@ from storefront.contract import DEFAULT_SURFACE, Meta
 from storefront.errors import NeedsKey, NoLists, RedisDown, StorefrontError, UnknownSurface
 from storefront.guard import FAILURES, Guard, failure_kind
 from storefront.pointer import Command, Steps, T
-from storefront.question import Question
+from storefront.question import Options, Question
 from storefront.reading import Reader
 from storefront.watch import Watch
 
@@ -137,32 +137,9 @@ class Storefront:
         self._watch.answered(answer, time.perf_counter() - began)
         return answer
 
-    def related(
-        self,
-        item_id: str,
-        k: int = 10,
-        *,
-        surface: str = DEFAULT_SURFACE,
-        context: Mapping[str, str | None] | None = None,
-        exclude: Collection[str] = (),
-        offset: int = 0,
-        version: str | None = None,
-        arm: str | None = None,
-        why: bool = False,
-    ) -> Answer:
+    def related(self, item_id: str, k: int = 10, **options: Unpack[Options]) -> Answer:
         """What goes well with an item (product page, cross-sell); everybody's list if the item has none."""
-        return self.recommend(
-            None,
-            k,
-            surface=surface,
-            context=context,
-            exclude=exclude,
-            offset=offset,
-            version=version,
-            arm=arm,
-            item=item_id,
-            why=why,
-        )
+        return self.recommend(None, k, **options, item=item_id)  # type: ignore[misc]
 
     def meta(self, surface: str = DEFAULT_SURFACE) -> Meta:
         """What the current version says about itself."""
