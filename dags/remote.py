@@ -116,7 +116,6 @@ class SparkSubmitCommand(Elsewhere, SparkSubmitOperator):
             options = started_with(pipeline) | quietly(os.environ.get("SPARK_LOG_LEVEL") or "ERROR")
         else:
             told = handed_over.environment(os.environ, pipeline, chosen.image_home, RUN)
-            told |= {"SPARK_MASTER": chosen.spark_master or "cluster"}
             options = started_elsewhere(pipeline, f"{chosen.image_home}/.jars")
             options[f"{EXECUTOR}.PYTHONPATH"] = chosen.image_home
         super().__init__(
@@ -216,7 +215,7 @@ class ServerlessCommand(Elsewhere, EmrServerlessStartJobOperator):
 
 def _emr_properties(chosen: ComputeSettings) -> dict[str, str]:
     pipeline, home = pipeline_settings(), chosen.image_home
-    told = handed_over.environment(os.environ, pipeline, home, RUN) | {"SPARK_MASTER": Target.EMR_SERVERLESS.value}
+    told = handed_over.environment(os.environ, pipeline, home, RUN)
     python = {"PYSPARK_PYTHON": chosen.image_python or f"{home}/.venv/bin/python"}
     driver = told | python | {"PYSPARK_DRIVER_PYTHON": python["PYSPARK_PYTHON"]}
     if pipeline.pseudonymise:

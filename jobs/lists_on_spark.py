@@ -58,9 +58,9 @@ def fill(
     mine = settings.model_copy(update={"threads": 1})
     bare = [replace(shelf, spool=None, spooled=[]) for shelf in shelves]  # type: ignore[arg-type]
     night = pickle.dumps(_Night(mine, files, snapshot, bundle, bare, batches), protocol=pickle.HIGHEST_PROTOCOL)
-    size, where = len(night) / 1e6, settings.spark_master
-    log.info("%d batches of shoppers over Spark at %s, %.0f MB to each worker", len(batches), where, size)
     with session(settings, "lists") as spark:
+        size, where = len(night) / 1e6, spark.sparkContext.master
+        log.info("%d batches of shoppers over Spark at %s, %.0f MB to each worker", len(batches), where, size)
         sent = spark.sparkContext.broadcast(night)
 
         def work(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -83,18 +83,19 @@ def build_session(settings: Settings, name: str) -> SparkSession:
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
         .config("spark.sql.warehouse.dir", str((settings.var / "spark-warehouse").absolute()))
     )
-    for key, value in local_options(settings).items():
-        builder = builder.config(key, value)
     for key, value in s3_options(settings).items():
         builder = builder.config(f"spark.hadoop.{key}", value)
     spark = builder.getOrCreate()
+    # Under spark-submit only the session knows its master.
+    for key, value in local_options(spark.sparkContext.master).items():
+        spark.conf.set(key, value)
     spark.sparkContext.setLogLevel(os.environ.get("SPARK_LOG_LEVEL", "ERROR"))
     return spark
 
 
-def local_options(settings: Settings) -> dict[str, str]:
+def local_options(master: str) -> dict[str, str]:
     """What a single process does without; a cluster keeps Spark's own defaults."""
-    if not settings.spark_master.startswith("local"):
+    if not master.startswith("local"):
         return {}
     return {
         # To learn the sizes of every shuffle before it plans on makes each one a job; few partitions need no new plan.

@@ -222,8 +222,6 @@ def test_a_spark_application_runs_a_job_of_ours_with_bounds_and_without_rights(a
     jars = compose_file.image("spark").environment["JARS"]
     assert {spec["sparkConf"][f"spark.{role}.extraClassPath"] for role in ("driver", "executor")} == {f"{jars}/*"}
     account = BY_KIND["ServiceAccount", "spark"]["metadata"]["name"]
-    told = {entry["name"]: entry["value"] for entry in spec["driver"]["env"]}
-    assert not told["SPARK_MASTER"].startswith("local"), "jobs/spark.py would leave out what a cluster needs"
     for role in ("driver", "executor"):
         part = spec[role]
         assert part["cores"] >= 1
