@@ -35,8 +35,8 @@ USERS = 200_000
 FEW_USERS = 50_000
 """Whose lists readers read."""
 
-SCALED_USERS = 100_000, 1_000_000
-"""Fewer than the first are loaded before the process' memory is at its height, which then does not depend on them."""
+SCALED_USERS = 100_000
+"""Against ten times as many. Fewer are loaded before the process' memory is at its height."""
 
 RATES = (5_000, 2_500)
 """Throttles, lists a second: what each costs readers."""
@@ -60,7 +60,8 @@ def measure(runs: int) -> list[Figure]:
         figures = [*_speed(night, folder / "raw.resp", runs), _packing(few, runs), *_readers(night, few, runs)]
         figures += encodings.measure(url)
         redis.Redis.from_url(url).flushall()
-        fewer, more = (lists_lake.make(folder / f"{users}", users, url) for users in SCALED_USERS)
+        fewer = lists_lake.make(folder / "fewer", SCALED_USERS, url)
+        more = lists_lake.make(folder / "more", 10 * SCALED_USERS, url)
         return figures + _scaling(fewer, more, min(runs, 3))
 
 
@@ -216,7 +217,7 @@ def _scaling(few: Settings, many: Settings, runs: int) -> list[Figure]:
 
     short, long = in_turns(runs, lambda: once("few", few), lambda: once("many", many))
     tenth = tuple(seconds / 10 for seconds in long)
-    against, details = f"{SCALED_USERS[0]:,} users", {"users": SCALED_USERS[1]}
+    against, details = f"{SCALED_USERS:,} users", {"users": 10 * SCALED_USERS}
     most, least = (tuple(peaks[name][-runs:]) for name in ("many", "few"))
     return [
         Figure("publication: time at 10 x users / 10", "s", tenth, short, against, 1.1, most=True, details=details),

@@ -9,15 +9,15 @@ export function el(name, attributes = {}, ...children) {
     else if (key === "style") for (const [name, of] of Object.entries(value)) made.style.setProperty(name, of);
     else made.setAttribute(key, value === true ? "" : String(value));
   }
-  made.append(...given(children));
+  made.append(...present(children));
   return made;
 }
 
-const given = (children) => children.flat(3).filter((child) => child !== null && child !== undefined && child !== false);
+const present = (children) => children.flat(3).filter((child) => child !== null && child !== undefined && child !== false);
 
 /** Have nothing but these in a place; null and false are left out. */
 export function put(place, ...children) {
-  place.replaceChildren(...given(children));
+  place.replaceChildren(...present(children));
 }
 
 /** The same for SVG. */
